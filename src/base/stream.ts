@@ -1,0 +1,34 @@
+/**
+ * A connection as the protocols see it, whatever carries it: TCP, TLS, a hop stream, a simulation.
+ */
+export interface ByteStream {
+  /**
+   * The next bytes from the peer, or null after its end. At most one read at a time. While nobody
+   * reads, the carrier stops taking bytes from the network: this is the backpressure inwards.
+   * The memory is the reader's. Rejects when the connection broke.
+   */
+  read(): Promise<Uint8Array | null>;
+  /**
+   * Queues bytes; they must not be changed afterwards. Undefined: go on. A promise: wait for it
+   * before writing more (it rejects when the connection broke), this is the backpressure outwards.
+   */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  /** Sends what is queued, then closes. */
+  end(): void;
+  /** Closes at once; a pending read gives null. */
+  destroy(): void;
+}
+
+/** Who is at the other end. */
+export interface PeerInfo {
+  /** Address in text form, or "unix". */
+  readonly address: string;
+  readonly port: number;
+  /** Our own side of the connection. */
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** True under TLS. */
+  readonly secure: boolean;
+  /** True for loopback addresses and Unix sockets, where clear-text login is harmless. */
+  readonly loopback: boolean;
+}
