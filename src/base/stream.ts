@@ -19,6 +19,21 @@ export interface ByteStream {
   destroy(): void;
 }
 
+/** A connection as a mailbox session gets it. */
+export interface SessionStream extends ByteStream {
+  /**
+   * Raw DEFLATE in both directions: for every byte written after this call, and for every byte that
+   * `read` has not returned yet. To be called once, while no read is pending. RFC 4978 §3
+   */
+  startCompression(): void;
+  readonly compressed: boolean;
+}
+
+/** The peer went away in the middle, or sent what its transport layer forbids. */
+export class ConnectionBroken extends Error {
+  override readonly name = "ConnectionBroken";
+}
+
 /** Who is at the other end. */
 export interface PeerInfo {
   /** Address in text form, or "unix". */
