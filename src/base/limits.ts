@@ -87,6 +87,16 @@ export const limits = {
   passwordQueueMax: 1_000,
   penaltyDelayMsMax: 15_000,
   shutdownMs: 5_000,
+  /** From the start of a TLS handshake to its end. */
+  tlsHandshakeMs: 30_000,
+  /** How long a peer may take to close its side after we closed ours. */
+  lingerMs: 2_000,
+  /** Bytes taken from a peer before somebody reads them. */
+  inputBufferBytes: 64 * KiB,
+  /** Writes of one burst up to this size are copied together rather than sent piecewise. */
+  mergedWriteBytesMax: 32 * KiB,
+  /** Connections that the kernel keeps waiting for us, per listener. */
+  acceptBacklog: 1_024,
 } as const;
 
 assert(limits.inlineBodyBytesMax < limits.batchBytesMax, "An inline body fits a batch");
