@@ -35,6 +35,19 @@ export const limits = {
   /** The unsettled tail of a journal: beyond it appends wait for settling. */
   tailBatchesMax: 4_096,
   tailBytesMax: 256 * MiB,
+  /** Batches of the tail in the local form, where only bytes cost time on recovery. */
+  localTailBatchesMax: 131_072,
+  batchEntriesMax: 16_384,
+  /** Appends that wait for their batch: more are refused. */
+  journalQueueEntriesMax: 65_536,
+  journalQueueBytesMax: 256 * MiB,
+  /** Steps of a fencer after a writer that keeps winning, before it gives up. */
+  fenceStepsMax: 10_000,
+  objectKeyBytesMax: 512,
+  /** Open files kept for synchronous reads of objects. */
+  objectDescriptorsMax: 256,
+  /** Attempts to learn the fate of one put. */
+  putAttemptsMax: 5,
   packBytesMax: 64 * MiB,
   /** Expunge history that is always kept, per mailbox. */
   expungeHistoryEntriesMin: 10_000,
@@ -103,3 +116,5 @@ assert(limits.inlineBodyBytesMax < limits.batchBytesMax, "An inline body fits a 
 assert(limits.batchBytesMax * 2 <= limits.segmentBytes, "A segment holds several batches");
 assert(limits.segmentBytes < limits.tailBytesMax, "The tail holds several segments");
 assert(limits.messageBytesMax < limits.packBytesMax, "A message fits a pack");
+assert(limits.batchEntriesMax <= 0x1_0000, "Positions have 16 bits for the entry of a batch");
+assert(limits.batchBytesMax < limits.journalQueueBytesMax, "The journal's queue fills a batch");

@@ -1,0 +1,43 @@
+/**
+ * Objects: named immutable bytes, and the files of a journal, on whatever stores them.
+ *
+ * Contract: an object or a new segment appears whole and durably, or not at all; `ifAbsent` lets
+ * exactly one writer win; what is not known is said to be unknown. Everything stored begins with
+ * an envelope (`docs/formats/envelope.md`). One contract suite runs against all drivers. Only
+ * `drivers/` touches a disk or a network.
+ */
+export {
+  type ByteRange,
+  type ObjectBytes,
+  type ObjectStore,
+  type ObjectStoreProperties,
+  type PutOptions,
+  type PutOutcome,
+  PutUnknown,
+  checkKey,
+  checkPrefix,
+  objectLength,
+  putKnown,
+} from "./object-store.ts";
+export {
+  type CreateSegment,
+  DirectoryLocked,
+  type Lock,
+  type SegmentFile,
+  type SegmentFiles,
+  UnsuitableFileSystem,
+} from "./segment-files.ts";
+export {
+  type Envelope,
+  EnvelopeError,
+  type EnvelopeFault,
+  type EnvelopeKind,
+  type ExpectedEnvelope,
+  encodeEnvelope,
+  envelopeBytes,
+  envelopeKinds,
+  mayBeEnvelope,
+  readEnvelope,
+  storeIdBytes,
+  writeEnvelope,
+} from "./envelope.ts";
