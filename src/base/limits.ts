@@ -23,8 +23,26 @@ export const limits = {
   headerFieldBytesMax: 64 * KiB,
   /** Addresses taken from one header field into an ENVELOPE. */
   envelopeAddressesMax: 1_000,
+  /** Parameters of one Content-Type or Content-Disposition field; further ones are ignored. */
+  mimeParametersMax: 200,
+  /** A boundary that is honoured; RFC 2046 §5.1.1 allows 70 characters. */
+  boundaryBytesMax: 250,
+  /** A delimiter line with its padding. RFC 2046 §5.1.1 */
+  delimiterLineBytesMax: 1_000,
+  /** Tags of a Content-Language field. */
+  languageTagsMax: 100,
   /** Characters of a preview. RFC 8970 §3.2 */
   previewCharactersMax: 200,
+  /** Encoded bytes of a text part that a preview is made from. */
+  previewSourceBytesMax: 16 * KiB,
+  /** Message ids of one References or In-Reply-To field: the first and the last ones. */
+  referencesMax: 500,
+  /** BODYSTRUCTURE of a message; what would be longer leaves out embedded envelopes and parameters. */
+  bodyStructureBytesMax: 1 * MiB,
+  /** Text of a part that is decoded and searched at a time. */
+  searchChunkBytes: 64 * KiB,
+  /** A string that is searched for. */
+  searchNeedleCharactersMax: 4_096,
 
   // Store
   shards: 1024,
@@ -97,8 +115,43 @@ export const limits = {
   connectionsPerAddressMax: 500,
   loginAttemptsPerConnectionMax: 5,
   passwordBytesMax: 1024,
+  /** A login name or an address, in bytes of its normal form. RFC 5321 §4.5.3.1 allows 64 + 1 + 255. */
+  loginNameBytesMax: 320,
+  /** One SASL message without base64. */
+  saslMessageBytesMax: 8 * KiB,
   passwordQueueMax: 1_000,
+  /** Threads that hash passwords, and how long an idle one is kept. */
+  passwordThreads: 2,
+  passwordThreadIdleMs: 60_000,
+  /** What a stored hash may cost at most; dearer ones are not even tried. */
+  argon2MemoryKiBMax: 1024 * 1024,
+  argon2PassesMax: 64,
+  argon2LanesMax: 16,
+  bcryptCostMax: 15,
+  shaCryptRoundsMax: 2_000_000,
+  pbkdf2RoundsMax: 4_000_000,
+  /** Successful logins whose password need not be hashed again, and for how long. */
+  verifiedLoginsMax: 50_000,
+  verifiedLoginMs: 60_000,
+  /** A refused login is answered no sooner than this after it came in. */
+  loginRefusalMsMin: 200,
   penaltyDelayMsMax: 15_000,
+  /** Delay after the first failure; it doubles with each further one. */
+  penaltyDelayMsMin: 2_000,
+  /** One failure is forgotten in this time without another. */
+  penaltyDecayMs: 60_000,
+  /** Addresses, and accounts, whose failures are remembered. */
+  penaltyEntriesMax: 100_000,
+  /** Logins that wait for their delay to pass. */
+  penaltyWaitingMax: 10_000,
+  /** Logins and addresses that a directory driver may keep in memory. */
+  directoryCacheMax: 20_000,
+  /** How long a change by another process may stay unseen. */
+  directoryStaleMsMax: 1_000,
+  aliasDepthMax: 10,
+  addressesPerAccountMax: 10_000,
+  appPasswordsPerAccountMax: 100,
+  accountsPerPageMax: 1_000,
   shutdownMs: 5_000,
   /** From the start of a TLS handshake to its end. */
   tlsHandshakeMs: 30_000,
@@ -107,7 +160,9 @@ export const limits = {
   /** Bytes taken from a peer before somebody reads them. */
   inputBufferBytes: 64 * KiB,
   /** Writes of one burst up to this size are copied together rather than sent piecewise. */
-  mergedWriteBytesMax: 32 * KiB,
+  mergedWriteBytesMax: 128 * KiB,
+  /** Output of one step of a decompressor, under COMPRESS=DEFLATE. */
+  inflatedBytesMax: 16 * KiB,
   /** Connections that the kernel keeps waiting for us, per listener. */
   acceptBacklog: 1_024,
 } as const;
@@ -118,3 +173,5 @@ assert(limits.segmentBytes < limits.tailBytesMax, "The tail holds several segmen
 assert(limits.messageBytesMax < limits.packBytesMax, "A message fits a pack");
 assert(limits.batchEntriesMax <= 0x1_0000, "Positions have 16 bits for the entry of a batch");
 assert(limits.batchBytesMax < limits.journalQueueBytesMax, "The journal's queue fills a batch");
+assert(limits.penaltyDelayMsMin <= limits.penaltyDelayMsMax, "Delays grow up to their limit");
+assert(limits.penaltyDelayMsMax < limits.preLoginTimeoutMs, "A delayed login is still answered");
