@@ -64,6 +64,13 @@ export const limits = {
   objectKeyBytesMax: 512,
   /** Open files kept for synchronous reads of objects. */
   objectDescriptorsMax: 256,
+  /** Directories remembered as existing. */
+  objectDirectoriesMax: 16_384,
+  /** Files of deleted segments kept for reuse: their blocks are written already, so a batch in
+   * them costs half. */
+  spareSegmentsMax: 2,
+  /** Damaged versions of one segment that are kept. */
+  setAsideMax: 1_000,
   /** Attempts to learn the fate of one put. */
   putAttemptsMax: 5,
   packBytesMax: 64 * MiB,
@@ -89,6 +96,8 @@ export const limits = {
   literalBytesMax: 1 * MiB,
   /** All that one command may hold in memory beside messages. */
   commandBytesMax: 4 * MiB,
+  /** What a refused command may still send in literals before the connection is closed. */
+  swallowBytesMax: 256 * MiB,
   argumentsMax: 20_000,
   nestingMax: 64,
   sequenceRangesMax: 20_000,
@@ -163,6 +172,8 @@ export const limits = {
   mergedWriteBytesMax: 128 * KiB,
   /** Output of one step of a decompressor, under COMPRESS=DEFLATE. */
   inflatedBytesMax: 16 * KiB,
+  /** Silence after which TCP asks whether the peer is still there. */
+  tcpKeepAliveMs: 5 * 60 * 1000,
   /** Connections that the kernel keeps waiting for us, per listener. */
   acceptBacklog: 1_024,
 } as const;

@@ -1,0 +1,579 @@
+import { assert, Refusal } from "#base/assert.ts";
+import type { MailboxNumber, MessageNumber, ModSeq, Uid } from "#base/brand.ts";
+import { ByteWriter, noBytes } from "#base/bytes.ts";
+import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+import type { AccountState, RecordAddress } from "./index/account-state.ts";
+import { apply, rowsIn } from "./index/apply.ts";
+import type { AddedMessage, Change, Flags, PackAdded, Unit } from "./index/change.ts";
+import { encodeUnit } from "./index/change-codec.ts";
+import { deletedBit } from "./index/change.ts";
+import type { MailboxState } from "./index/mailbox-state.ts";
+import { rangesOf, rangesSize, type UidRanges } from "./index/uid-ranges.ts";
+import type { JournalPlace } from "./journal/journal.ts";
+import type { ContentReader, LargeBodyWriter, PreparedMessage, Quota } from "./ports.ts";
+import { ThreadIndex } from "./thread-index.ts";
+
+/** What an account needs from the store that opened it. */
+export interface AccountHome {
+  readonly clock: Clock;
+  readonly contents: ContentReader;
+  readonly largeBodies: LargeBodyWriter;
+  /** Throws `Refusal` UNAVAILABLE while nothing can be written. */
+  requireWritable(): void;
+  /** Makes a record durable; rejects when it is lost, after having discarded the account. */
+  append(account: Account, payload: readonly Uint8Array[]): Promise<JournalPlace>;
+  /** Notes a unit for the next delta. */
+  noteUnit(account: Account, unit: Uint8Array, address: RecordAddress): void;
+}
+
+/** A message to add: prepared content with what differs between its places. */
+export interface NewMessage {
+  readonly prepared: PreparedMessage;
+  readonly flags: Flags;
+  /** Milliseconds since 1970. */
+  readonly internalDate: number;
+}
+
+/** Where messages came to lie. RFC 9051 §7.1 APPENDUID, COPYUID */
+export interface AddedResult {
+  readonly uidValidity: number;
+  /** The new uids, ascending; as many as messages. */
+  readonly uids: UidRanges;
+  /** For copies: the source uids in the same order. */
+  readonly sources: UidRanges;
+}
+
+export interface FlagChange {
+  readonly mode: "add" | "remove" | "replace";
+  readonly flags: Flags;
+  /** Leaves messages alone that changed after this modseq. RFC 7162 §3.1.3 */
+  readonly unchangedSince?: number | undefined;
+}
+
+/** What a flag change did. */
+export interface FlagResult {
+  /** Uids whose flags are now as asked for, changed or not. */
+  readonly done: UidRanges;
+  /** Uids that `unchangedSince` protected. */
+  readonly protected: UidRanges;
+}
+
+/** Tells that something in a mailbox changed and is durable. Must not throw. */
+export type MailboxWatcher = () => void;
+
+/**
+ * An open account: its state to read and the operations that change it. Every operation decides,
+ * applies the record in memory at once and sends it to the journal. What was read from the state
+ * may be told to anybody only after `durable` has resolved.
+ *
+ * Everything happens on the owner's thread; after an `await` row numbers are stale.
+ */
+export class Account {
+  readonly #home: AccountHome;
+  readonly state: AccountState;
+  /** Limits as the directory last said. */
+  quota: Quota = {};
+  /** Why this account was thrown away; then its sessions must end. */
+  lost: Refusal | undefined;
+
+  #pending: Promise<unknown> | undefined;
+  #threads: ThreadIndex | undefined;
+  readonly #watchers = new Map<MailboxNumber | 0, Set<MailboxWatcher>>();
+  readonly #lossWatchers = new Set<(reason: Refusal) => void>();
+
+  constructor(home: AccountHome, state: AccountState) {
+    this.#home = home;
+    this.state = state;
+  }
+
+  // Reading
+
+  /** The mailbox of that canonical name. Errors: `Refusal` NONEXISTENT. */
+  mailbox(name: string): MailboxState {
+    const mailbox = this.state.mailboxesByName.get(name);
+    if (mailbox === undefined) throw new Refusal("NONEXISTENT", "There is no such mailbox");
+    return mailbox;
+  }
+
+  /**
+   * Undefined when all that the state says is durable; else a promise for that moment. It rejects
+   * with `Refusal` UNAVAILABLE when the account was lost.
+   */
+  durable(): Promise<unknown> | undefined {
+    if (this.lost !== undefined) return Promise.reject(this.lost);
+    return this.#pending;
+  }
+
+  /** Cached fields of a row of the message table, as `message` encodes them. */
+  fields(row: number): Uint8Array | Promise<Uint8Array> {
+    return this.#home.contents.fields(this.state, row);
+  }
+
+  /** The message of a row of the message table, with CRLF line ends. */
+  body(row: number): Uint8Array | Promise<Uint8Array> {
+    return this.#home.contents.body(this.state, row);
+  }
+
+  /** Announces which bodies will be read soon. */
+  bodiesAhead(rows: readonly number[]): void {
+    this.#home.contents.ahead?.(this.state, rows);
+  }
+
+  /** Calls `watcher` after each durable change in a mailbox, or (0) in the mailbox tree. */
+  watch(mailbox: MailboxNumber | 0, watcher: MailboxWatcher): () => void {
+    let watchers = this.#watchers.get(mailbox);
+    if (watchers === undefined) this.#watchers.set(mailbox, (watchers = new Set()));
+    watchers.add(watcher);
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0 && this.#watchers.get(mailbox) === watchers)
+        this.#watchers.delete(mailbox);
+    };
+  }
+
+  /** Calls `watcher` once if the account is thrown away because a write failed. */
+  watchLoss(watcher: (reason: Refusal) => void): () => void {
+    this.#lossWatchers.add(watcher);
+    return () => this.#lossWatchers.delete(watcher);
+  }
+
+  /** Ends this object: its memory no longer is the truth. For the store. */
+  discard(reason: Refusal): void {
+    if (this.lost !== undefined) return;
+    this.lost = reason;
+    for (const watcher of [...this.#lossWatchers]) watcher(reason);
+  }
+
+  // Mailboxes
+
+  /**
+   * Creates a mailbox and those above it that are missing. RFC 9051 §6.3.4, RFC 6154 §3
+   *
+   * @param name canonical
+   * Errors: `Refusal` ALREADYEXISTS, LIMIT, USEATTR.
+   */
+  createMailbox(
+    name: string,
+    options: { superiors?: readonly string[]; specialUse?: readonly string[] } = {},
+  ): MailboxState {
+    const { state } = this;
+    if (state.mailboxesByName.has(name))
+      throw new Refusal("ALREADYEXISTS", "There is a mailbox of that name");
+    for (const use of options.specialUse ?? [])
+      for (const other of state.mailboxes.values())
+        if (other.specialUse.includes(use))
+          throw new Refusal("USEATTR", `Another mailbox has the special use ${use}`);
+    const missing = (options.superiors ?? []).filter((above) => !state.mailboxesByName.has(above));
+    this.#requireMailboxRoom(missing.length + 1);
+    const changes: Change[] = [];
+    for (const above of missing) changes.push(this.#mailboxCreation(above, [], changes.length));
+    changes.push(this.#mailboxCreation(name, options.specialUse ?? [], changes.length));
+    this.#commit(changes);
+    return this.mailbox(name);
+  }
+
+  #requireMailboxRoom(more: number): void {
+    if (this.state.mailboxes.size + more > limits.mailboxesPerAccountMax)
+      throw new Refusal(
+        "LIMIT",
+        `An account has at most ${limits.mailboxesPerAccountMax} mailboxes`,
+      );
+  }
+
+  #mailboxCreation(
+    name: string,
+    specialUse: readonly string[],
+    after: number,
+  ): Change & { kind: "mailboxCreated" } {
+    const seconds = Math.floor(this.#home.clock.now() / 1000);
+    return {
+      kind: "mailboxCreated",
+      mailbox: (this.state.nextMailbox + after) as MailboxNumber,
+      name,
+      uidValidity: Math.max(this.state.lastUidValidity + 1, seconds) + after,
+      uidNext: 1,
+      specialUse,
+    };
+  }
+
+  /** Deletes a mailbox with its messages; inferior mailboxes stay. RFC 9051 §6.3.5 */
+  deleteMailbox(name: string): void {
+    const mailbox = this.mailbox(name);
+    if (name === "INBOX") throw new Refusal("CANNOT", "INBOX cannot be deleted");
+    this.#commit([{ kind: "mailboxDeleted", mailbox: mailbox.number }], [mailbox.number]);
+  }
+
+  /**
+   * Renames a mailbox and its inferiors; INBOX keeps its name and gives its messages away.
+   * RFC 9051 §6.3.6
+   */
+  renameMailbox(from: string, to: string, superiors: readonly string[] = []): void {
+    const { state } = this;
+    const mailbox = this.mailbox(from);
+    if (state.mailboxesByName.has(to))
+      throw new Refusal("ALREADYEXISTS", "There is a mailbox of the new name");
+    if (to.startsWith(`${from}/`))
+      throw new Refusal("CANNOT", "A mailbox cannot be moved into itself");
+    const missing = superiors.filter((above) => !state.mailboxesByName.has(above));
+    this.#requireMailboxRoom(missing.length + 1);
+    const changes: Change[] = missing.map((name, after) => this.#mailboxCreation(name, [], after));
+    if (from === "INBOX") {
+      const created = this.#mailboxCreation(to, [], changes.length);
+      changes.push(created, ...this.#moving(mailbox, created.mailbox, 1));
+    } else {
+      changes.push({ kind: "mailboxRenamed", mailbox: mailbox.number, name: to });
+      for (const inferior of state.mailboxes.values())
+        if (inferior.name.startsWith(`${from}/`)) {
+          const name = to + inferior.name.slice(from.length);
+          if (state.mailboxesByName.has(name))
+            throw new Refusal("ALREADYEXISTS", `There is a mailbox ${name} already`);
+          changes.push({ kind: "mailboxRenamed", mailbox: inferior.number, name });
+        }
+    }
+    this.#commit(changes, [mailbox.number]);
+  }
+
+  #moving(mailbox: MailboxState, to: MailboxNumber, firstUid: number): Change[] {
+    if (mailbox.count === 0) return [];
+    const uids = rangesOf(mailbox.rows.arrays.uid.subarray(0, mailbox.count));
+    const savedAt = this.#seconds();
+    return [
+      { kind: "messagesCopied", from: mailbox.number, uids, to, firstUid, savedAt },
+      { kind: "expunged", mailbox: mailbox.number, uids },
+    ];
+  }
+
+  /** Remembers a name as subscribed, whether or not a mailbox has it. RFC 9051 §6.3.7 */
+  subscribe(name: string, subscribed: boolean): void {
+    if (this.state.subscriptions.has(name) === subscribed) return;
+    if (subscribed && this.state.subscriptions.size >= limits.mailboxesPerAccountMax * 2)
+      throw new Refusal("LIMIT", "Too many subscriptions");
+    this.#commit([{ kind: "subscriptionChanged", name, subscribed }]);
+  }
+
+  /** Sets (or with null removes) a named value of a mailbox or (0) of the account. */
+  setProperty(mailbox: MailboxNumber | 0, name: string, value: Uint8Array | null): void {
+    this.#commit([{ kind: "propertyChanged", mailbox: mailbox as MailboxNumber, name, value }]);
+  }
+
+  // Messages
+
+  /** Refuses what would go beyond the quota. Errors: `Refusal` OVERQUOTA. */
+  requireRoom(messages: number, bytes: number): void {
+    const { state, quota } = this;
+    if (quota.bytes !== undefined && state.rowBytes + bytes > quota.bytes)
+      throw new Refusal("OVERQUOTA", "The mailbox is full");
+    if (quota.messages !== undefined && state.rowCount + messages > quota.messages)
+      throw new Refusal("OVERQUOTA", "The mailbox has too many messages");
+  }
+
+  /**
+   * Adds messages to a mailbox, all or none. Contents above `limits.inlineBodyBytesMax` are put as
+   * objects first, so this may wait; the others are applied before it returns its promise.
+   *
+   * Errors: `Refusal` OVERQUOTA, LIMIT, NONEXISTENT (the mailbox went away meanwhile), UNAVAILABLE.
+   */
+  async addMessages(number: MailboxNumber, messages: readonly NewMessage[]): Promise<AddedResult> {
+    let bytes = 0;
+    for (const message of messages) bytes += message.prepared.body.length;
+    this.requireRoom(messages.length, bytes);
+    const inline = bytes <= limits.inlineBodyBytesMax;
+    const packs = inline ? undefined : await this.#putLarge(messages);
+    const mailbox = this.state.mailboxes.get(number);
+    if (mailbox === undefined) throw new Refusal("TRYCREATE", "The mailbox is not there any more");
+    this.requireRoom(messages.length, bytes);
+    return this.#addPlaced(mailbox, messages, packs);
+  }
+
+  async #putLarge(
+    messages: readonly NewMessage[],
+  ): Promise<ReadonlyMap<NewMessage, (pack: number, message: number) => PackAdded>> {
+    this.#home.requireWritable();
+    const placed = new Map<NewMessage, (pack: number, message: number) => PackAdded>();
+    for (const message of messages) {
+      if (message.prepared.body.length <= limits.inlineBodyBytesMax / 4) continue;
+      // The numbers are given when the record is made: others may take some meanwhile.
+      const pack = await this.#home.largeBodies.put(
+        this.state.id,
+        { number: 0, prepared: message.prepared },
+        0,
+      );
+      placed.set(message, (packNumber, messageNumber) => ({
+        ...pack,
+        number: packNumber,
+        entries: [{ ...pack.entries[0]!, message: messageNumber as MessageNumber }],
+      }));
+    }
+    return placed;
+  }
+
+  #addPlaced(
+    mailbox: MailboxState,
+    messages: readonly NewMessage[],
+    packs?: ReadonlyMap<NewMessage, (pack: number, message: number) => PackAdded>,
+  ): AddedResult {
+    const { state } = this;
+    this.#requireUids(mailbox, messages.length);
+    const changes: Change[] = [];
+    const added: AddedMessage[] = [];
+    const contents: Uint8Array[] = [];
+    let offset = 0;
+    let packNumber = state.nextPack;
+    let nextThread = state.nextThread;
+    const savedAt = this.#seconds();
+    for (const message of messages) {
+      const { prepared } = message;
+      const number = (state.nextMessage + added.length) as MessageNumber;
+      const pack = packs?.get(message);
+      let thread = this.#threadOf(prepared);
+      if (thread === 0) thread = nextThread++;
+      changes.push({
+        kind: "contentAdded",
+        message: number,
+        size: prepared.body.length,
+        fieldsLength: prepared.fields.length,
+        internalDate: message.internalDate,
+        sentDate: prepared.sentDate,
+        thread,
+        messageIdHash: prepared.messageIdHash,
+        place:
+          pack === undefined
+            ? { in: "record", offset, fieldsCrc: prepared.fieldsCrc, bodyCrc: prepared.bodyCrc }
+            : { in: "pack", pack: pack(packNumber++, number) },
+      });
+      if (pack === undefined) {
+        contents.push(prepared.fields, prepared.body);
+        offset += prepared.fields.length + prepared.body.length;
+      }
+      this.#threads!.add(prepared.messageIdHash, thread);
+      const uid = mailbox.uidNext + added.length;
+      const { bits, keywords } = message.flags;
+      added.push({ uid, message: number, bits, keywords, savedAt });
+    }
+    const first = mailbox.uidNext;
+    changes.push({ kind: "messagesAdded", mailbox: mailbox.number, messages: added });
+    this.#commit(changes, [mailbox.number], contents);
+    return {
+      uidValidity: mailbox.uidValidity,
+      uids: Uint32Array.of(first, first + messages.length - 1),
+      sources: new Uint32Array(0),
+    };
+  }
+
+  #requireUids(mailbox: MailboxState, more: number): void {
+    if (mailbox.uidNext + more > 0xffff_ffff)
+      throw new Refusal("LIMIT", "The mailbox has given all its uids");
+    if (mailbox.count + more > limits.messagesPerMailboxMax)
+      throw new Refusal("LIMIT", "The mailbox has too many messages");
+  }
+
+  #threadOf(prepared: PreparedMessage): number {
+    this.#threads ??= new ThreadIndex(this.state);
+    for (const hash of [...prepared.referenceHashes, prepared.messageIdHash]) {
+      const thread = hash === 0 ? 0 : this.#threads.find(hash);
+      if (thread !== 0) return thread;
+    }
+    return 0;
+  }
+
+  /**
+   * Copies messages by reference. RFC 9051 §6.4.7; with `move` they leave their mailbox in the same
+   * unit, RFC 9051 §6.4.8. Uids that are not there are passed over.
+   */
+  copyMessages(
+    from: MailboxNumber,
+    to: MailboxNumber,
+    options: { uids: UidRanges; move: boolean },
+  ): AddedResult {
+    const source = this.#require(from);
+    const target = this.#require(to);
+    const rows = rowsIn(source, options.uids);
+    const columns = source.rows.arrays;
+    const sources = rangesOf(Array.from(rows, (row) => columns.uid[row]!));
+    const { uidValidity } = target;
+    if (rows.length === 0) return { uidValidity, uids: new Uint32Array(0), sources };
+    this.#requireUids(target, rows.length);
+    if (!options.move) {
+      let bytes = 0;
+      for (const row of rows) bytes += this.state.messages.arrays.size[columns.message[row]!]!;
+      this.requireRoom(rows.length, bytes);
+    }
+    const firstUid = target.uidNext;
+    const savedAt = this.#seconds();
+    const changes: Change[] = [
+      { kind: "messagesCopied", from, uids: sources, to, firstUid, savedAt },
+    ];
+    if (options.move) changes.push({ kind: "expunged", mailbox: from, uids: sources });
+    this.#commit(changes, options.move ? [from, to] : [to]);
+    return { uidValidity, uids: Uint32Array.of(firstUid, firstUid + rows.length - 1), sources };
+  }
+
+  /** Changes flags of the messages in `uids` that are there. RFC 9051 §6.4.6, RFC 7162 §3.1.3 */
+  changeFlags(number: MailboxNumber, uids: UidRanges, change: FlagChange): FlagResult {
+    const mailbox = this.#require(number);
+    this.#requireKeywords(mailbox, change.flags.keywords);
+    const columns = mailbox.rows.arrays;
+    const done: number[] = [];
+    const guarded: number[] = [];
+    for (const row of rowsIn(mailbox, uids))
+      if (change.unchangedSince !== undefined && columns.modseq[row]! > change.unchangedSince)
+        guarded.push(columns.uid[row]!);
+      else done.push(columns.uid[row]!);
+    const result = { done: rangesOf(done), protected: rangesOf(guarded) };
+    if (done.length === 0 || !this.#changesAnything(mailbox, result.done, change)) return result;
+    const { bits, keywords } = change.flags;
+    this.#commit(
+      [
+        {
+          kind: "flagsChanged",
+          mailbox: number,
+          uids: result.done,
+          mode: change.mode,
+          bits,
+          keywords,
+        },
+      ],
+      [number],
+    );
+    return result;
+  }
+
+  #requireKeywords(mailbox: MailboxState, keywords: readonly string[]): void {
+    if (keywords.length > limits.keywordsPerMessageMax)
+      throw new Refusal("LIMIT", `A message has at most ${limits.keywordsPerMessageMax} keywords`);
+    let fresh = 0;
+    for (const name of keywords) {
+      if (name.length > limits.keywordBytesMax)
+        throw new Refusal("LIMIT", `A keyword has at most ${limits.keywordBytesMax} characters`);
+      if (mailbox.keywordId(name) < 0) fresh++;
+    }
+    if (mailbox.keywords.length + fresh > limits.keywordsPerMailboxMax)
+      throw new Refusal("LIMIT", "The mailbox has too many keywords");
+  }
+
+  #changesAnything(mailbox: MailboxState, uids: UidRanges, change: FlagChange): boolean {
+    const { flags, keywordSet } = mailbox.rows.arrays;
+    const ids = change.flags.keywords.map((name) => mailbox.keywordId(name));
+    const { bits } = change.flags;
+    for (const row of rowsIn(mailbox, uids)) {
+      const old = flags[row]!;
+      const set = mailbox.keywordSets[keywordSet[row]!]!;
+      if (change.mode === "add") {
+        if ((old & bits) !== bits || ids.some((id) => !set.includes(id))) return true;
+      } else if (change.mode === "remove") {
+        if ((old & bits) !== 0 || ids.some((id) => set.includes(id))) return true;
+      } else if (
+        old !== bits ||
+        set.length !== new Set(ids).size ||
+        ids.some((id) => !set.includes(id))
+      )
+        return true;
+    }
+    return false;
+  }
+
+  /**
+   * Removes messages with \Deleted for ever; with `uids` only those in it. RFC 9051 §6.4.3
+   * @returns the uids that went.
+   */
+  expunge(number: MailboxNumber, uids?: UidRanges): UidRanges {
+    const mailbox = this.#require(number);
+    const { uid, flags } = mailbox.rows.arrays;
+    const gone: number[] = [];
+    if (uids === undefined) {
+      if (mailbox.deleted > 0)
+        for (let row = 0; row < mailbox.count; row++)
+          if ((flags[row]! & deletedBit) !== 0) gone.push(uid[row]!);
+    } else
+      for (const row of rowsIn(mailbox, uids))
+        if ((flags[row]! & deletedBit) !== 0) gone.push(uid[row]!);
+    const ranges = rangesOf(gone);
+    if (gone.length > 0)
+      this.#commit([{ kind: "expunged", mailbox: number, uids: ranges }], [number]);
+    return ranges;
+  }
+
+  /** The first \Recent uid for a session that selects the mailbox to write. RFC 3501 §2.3.2 */
+  takeRecent(number: MailboxNumber): Uid {
+    const mailbox = this.#require(number);
+    const first = mailbox.firstRecent;
+    if (first < mailbox.uidNext)
+      this.#commit([{ kind: "recentTaken", mailbox: number, firstRecent: mailbox.uidNext }]);
+    return first as Uid;
+  }
+
+  /** Records a change that needs no decision here. For settling and repair. */
+  record(changes: readonly Change[]): Promise<unknown> {
+    return this.#commit(changes);
+  }
+
+  #require(number: MailboxNumber): MailboxState {
+    const mailbox = this.state.mailboxes.get(number);
+    if (mailbox === undefined)
+      throw new Refusal("NONEXISTENT", "The mailbox is not there any more");
+    return mailbox;
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#home.clock.now() / 1000);
+  }
+
+  /**
+   * Applies changes in memory and sends them to the journal.
+   * @param touched mailboxes whose watchers are told when the unit is durable
+   * @param contents bytes that the changes refer to by offset
+   */
+  #commit(
+    changes: readonly Change[],
+    touched: readonly MailboxNumber[] = [],
+    contents: readonly Uint8Array[] = [],
+  ): Promise<unknown> {
+    if (this.lost !== undefined) throw this.lost;
+    this.#home.requireWritable();
+    const unit: Unit = {
+      modseq: (this.state.modseq + 1) as ModSeq,
+      at: this.#home.clock.now(),
+      changes,
+    };
+    const writer = new ByteWriter(128);
+    writer.u32(0);
+    encodeUnit(writer, unit);
+    writer.patchU32(0, writer.length - 4);
+    const head = writer.take();
+    const address: RecordAddress = { place: undefined, contentsAt: head.length, contents };
+    apply(this.state, unit, address);
+    this.#home.noteUnit(this, head.subarray(4), address);
+    const appended = this.#home.append(this, [head, ...contents]).then((place) => {
+      address.place = place;
+      address.contents = undefined;
+      if (this.#pending === appended) this.#pending = undefined;
+      for (const number of touched) this.#tell(number);
+      if (touched.length === 0) this.#tell(0);
+    });
+    // Whoever waits for `durable` hears of a failure; nobody may be waiting.
+    appended.catch(() => undefined);
+    this.#pending = appended;
+    return appended;
+  }
+
+  #tell(number: MailboxNumber | 0): void {
+    for (const watcher of this.#watchers.get(number) ?? []) watcher();
+  }
+}
+
+/** How many messages the ranges of a result name. */
+export function addedCount(result: AddedResult): number {
+  return rangesSize(result.uids);
+}
+
+/** Reads from contents that are still in memory. */
+export function sliceOf(contents: readonly Uint8Array[], offset: number): Uint8Array {
+  let at = 0;
+  for (const piece of contents) {
+    if (at === offset) return piece;
+    at += piece.length;
+  }
+  assert(false, "A content starts where a piece starts");
+  return noBytes;
+}

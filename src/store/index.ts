@@ -1,0 +1,32 @@
+/**
+ * The store: accounts, mailboxes, messages. The log is the mailbox.
+ *
+ * - `Store.open` gives an `Account`: its state to read, its operations to change it. Rights are
+ *   checked there and nowhere else.
+ * - An operation decides at once, applies its record in memory and sends it to the journal. What
+ *   was read may be told to anybody only after `Account.durable()`: memory runs ahead of the
+ *   journal, output does not.
+ * - `apply` is the only function that changes an account, live and on replay.
+ * - Everything that is derived (heads, snapshots, deltas, packs, caches) is checksummed and may be
+ *   thrown away and rebuilt.
+ * - One thread owns an account; nothing here takes locks. After an `await`, row numbers are stale:
+ *   keep uids.
+ */
+export {
+  Account,
+  addedCount,
+  type AddedResult,
+  type FlagChange,
+  type FlagResult,
+  type MailboxWatcher,
+  type NewMessage,
+} from "./account.ts";
+export { AccountState, type Tombstone } from "./index/account-state.ts";
+export { combine, rowsIn } from "./index/apply.ts";
+export { deletedBit, flagBits, type Flags, seenBit } from "./index/change.ts";
+export { lowerBound } from "./index/columns.ts";
+export { MailboxState } from "./index/mailbox-state.ts";
+export { inRanges, rangesOf, rangesSize, type UidRanges } from "./index/uid-ranges.ts";
+export { canonicalMailboxName, hierarchySeparator, superiorNames } from "./mailbox-name.ts";
+export type { PreparedMessage, Quota } from "./ports.ts";
+export { type InitialMailbox, Store, type StoreOptions, type Visitor } from "./store.ts";

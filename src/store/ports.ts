@@ -1,0 +1,49 @@
+/** What the store asks of its surroundings; `roles` hands it in. */
+import type { AccountId } from "#base/brand.ts";
+import type { AccountState } from "./index/account-state.ts";
+
+/** Limits of an account, from the directory. Undefined: none. RFC 9208 */
+export interface Quota {
+  /** Sum of message sizes over all mailboxes, in bytes. */
+  readonly bytes?: number | undefined;
+  /** Messages over all mailboxes. */
+  readonly messages?: number | undefined;
+}
+
+/** A message that was parsed and encoded once and can be added to any number of accounts. */
+export interface PreparedMessage {
+  /** The message with CRLF line ends. */
+  readonly body: Uint8Array;
+  /** Cached fields as `message` encodes them. */
+  readonly fields: Uint8Array;
+  readonly bodyCrc: number;
+  readonly fieldsCrc: number;
+  /** Of the Date field, milliseconds since 1970, NaN where there is none. */
+  readonly sentDate: number;
+  /** 52-bit hash of the Message-ID, 0 for none. */
+  readonly messageIdHash: number;
+  /** Hashes of the messages that this one answers, the nearest first. */
+  readonly referenceHashes: readonly number[];
+}
+
+/** Reads contents of an account's messages; every byte is checked. */
+export interface ContentReader {
+  /**
+   * Cached fields of a row of the message table. Immediately where the medium is local.
+   * Errors: `Refusal` CORRUPTION, UNAVAILABLE.
+   */
+  fields(state: AccountState, row: number): Uint8Array | Promise<Uint8Array>;
+  /** The message itself, with CRLF line ends. Errors likewise. */
+  body(state: AccountState, row: number): Uint8Array | Promise<Uint8Array>;
+  /** Says which bodies will be asked for soon, so that they can be fetched in parallel. */
+  ahead?(state: AccountState, rows: readonly number[]): void;
+}
+
+/** Puts a body that is too large for the journal as a pack of its own. */
+export interface LargeBodyWriter {
+  put(
+    account: AccountId,
+    message: { readonly number: number; readonly prepared: PreparedMessage },
+    packNumber: number,
+  ): Promise<import("./index/change.ts").PackAdded>;
+}
