@@ -164,6 +164,8 @@ export const limits = {
   shutdownMs: 5_000,
   /** From the start of a TLS handshake to its end. */
   tlsHandshakeMs: 30_000,
+  /** How long a peer may take to accept the last bytes that we send. */
+  lastWriteMs: 60_000,
   /** How long a peer may take to close its side after we closed ours. */
   lingerMs: 2_000,
   /** Bytes taken from a peer before somebody reads them. */

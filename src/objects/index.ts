@@ -41,3 +41,15 @@ export {
   storeIdBytes,
   writeEnvelope,
 } from "./envelope.ts";
+export { openFilesystemObjectStore } from "./drivers/filesystem.ts";
+export { MemoryObjectStore } from "./drivers/memory.ts";
+export { openLocalSegmentFiles } from "./drivers/segment-files-local.ts";
+export { type DiskFaults, SimulatedCrash, SimulatedDisk } from "./drivers/segment-files-memory.ts";
+export {
+  FaultInjected,
+  FaultyObjectStore,
+  type FaultRates,
+  type ObjectCall,
+  type ObjectFault,
+} from "./wrappers/faulty.ts";
+export { type TracedCall, TracedObjectStore } from "./wrappers/traced.ts";

@@ -42,7 +42,7 @@ export interface SegmentFile {
 export interface CreateSegment {
   /** Size of the file; the room is reserved. */
   readonly bytes: number;
-  /** First bytes of the file; the rest is zeros. */
+  /** First bytes of the file; the rest is zeros or bytes of segments that were removed. */
   readonly head: Uint8Array;
 }
 
