@@ -1,0 +1,70 @@
+/**
+ * wire: octets to values and back, for every protocol. Pure: no input or output, no clock, no
+ * state beyond the octets of one connection. Server, proxy and test clients share it.
+ *
+ * - A decoder is fed with `push(chunk)` and asked with `next()` until it says `more`. It takes
+ *   input cut at any place, decodes it the same, and holds no more than `base/limits.ts` allows.
+ * - What does not fit a grammar is an event, never an exception; after it the decoder goes on at
+ *   the next line, or says `fatal` and the connection is to be closed.
+ * - Views into the input are given out instead of copies: their memory is not written to again,
+ *   but keeps the chunk alive; copy what is kept for long.
+ * - Values have the names of the RFCs. They are not checked beyond the grammar: whether a mailbox
+ *   exists or a charset is known is the session's affair.
+ */
+export type { AppendHead } from "./imap/append.ts";
+export type { Command, CommandName } from "./imap/command.ts";
+export { commandNames } from "./imap/command.ts";
+export type { CivilDay, DateTime } from "./imap/dates.ts";
+export { civilDay, dayNumber, formatDateTime } from "./imap/dates.ts";
+export type { DecodeEvent, LineEvent } from "./imap/decoder.ts";
+export { CommandDecoder } from "./imap/decoder.ts";
+export type { FetchCommand, FetchItem, PartialRange, Section, SectionText } from "./imap/fetch.ts";
+export type { ListCommand, LsubCommand } from "./imap/list.ts";
+export type {
+  CreateCommand,
+  GetQuotaCommand,
+  MailboxCommand,
+  QresyncParameters,
+  RenameCommand,
+  SelectCommand,
+  SetQuotaCommand,
+} from "./imap/mailboxes.ts";
+export type {
+  ModSeqEntry,
+  SearchCommand,
+  SearchKey,
+  SearchReturn,
+  SortCommand,
+  SortCriterion,
+  ThreadCommand,
+} from "./imap/search.ts";
+export type { Ranges, SequenceSet } from "./imap/sequence-set.ts";
+export {
+  eachOfRanges,
+  formatRanges,
+  formatUidSet,
+  hasStar,
+  noRanges,
+  rangesContain,
+  rangesCount,
+  rangesMax,
+  rangesOf,
+  resolveSet,
+  rowsOfUids,
+  star,
+} from "./imap/sequence-set.ts";
+export type {
+  AuthenticateCommand,
+  CompressCommand,
+  EnableCommand,
+  IdCommand,
+  LoginCommand,
+  PlainCommand,
+  PlainName,
+} from "./imap/session.ts";
+export { decodeSaslLine, isDoneLine } from "./imap/session.ts";
+export type { StatusCommand, StatusItem } from "./imap/status.ts";
+export type { CopyCommand, ExpungeCommand, StoreCommand } from "./imap/store.ts";
+export type { SyntaxCode } from "./imap/syntax.ts";
+export { ImapSyntaxError } from "./imap/syntax.ts";
+export { decodeMailboxName, decodeUtf7, encodeUtf7 } from "./imap/utf7.ts";
