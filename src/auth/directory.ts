@@ -119,7 +119,10 @@ export interface AccountAdmin extends Directory {
   addAddress(accountId: AccountId, address: string): Promise<void>;
   /** Removes an own address or an alias. */
   removeAddress(address: string): Promise<void>;
-  /** `target` is an address or login name here, perhaps with a detail or an alias itself. */
+  /**
+   * `target` is an address or login name here, perhaps with a detail or an alias itself. The alias
+   * belongs to the account that the target leads to now, and stays when the target moves.
+   */
   addAlias(alias: string, target: string): Promise<void>;
   /** Where mail to unknown addresses of `domain` goes; undefined: nowhere. */
   setCatchAll(domain: string, accountId: AccountId | undefined): Promise<void>;

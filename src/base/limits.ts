@@ -157,7 +157,6 @@ export const limits = {
   directoryCacheMax: 20_000,
   /** How long a change by another process may stay unseen. */
   directoryStaleMsMax: 1_000,
-  aliasDepthMax: 10,
   addressesPerAccountMax: 10_000,
   appPasswordsPerAccountMax: 100,
   accountsPerPageMax: 1_000,
