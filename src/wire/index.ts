@@ -68,3 +68,12 @@ export type { CopyCommand, ExpungeCommand, StoreCommand } from "./imap/store.ts"
 export type { SyntaxCode } from "./imap/syntax.ts";
 export { ImapSyntaxError } from "./imap/syntax.ts";
 export { decodeMailboxName, decodeUtf7, encodeUtf7 } from "./imap/utf7.ts";
+export { InputBuffer } from "./input.ts";
+export type { Address } from "./smtp/address.ts";
+export { formatAddress } from "./smtp/address.ts";
+export type { BodyType, MailCommand, RcptCommand, SmtpCommand } from "./smtp/command.ts";
+export { parseSmtpCommand } from "./smtp/command.ts";
+export type { SmtpEvent } from "./smtp/decoder.ts";
+export { SmtpDecoder } from "./smtp/decoder.ts";
+export type { Reply } from "./smtp/reply.ts";
+export { formatReply, SmtpSyntaxError } from "./smtp/reply.ts";

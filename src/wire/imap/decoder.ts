@@ -8,7 +8,7 @@ import { readAppendHead } from "./append.ts";
 import type { Command } from "./command.ts";
 import { readCommand, readCommandName } from "./command.ts";
 import { Cursor } from "./cursor.ts";
-import { InputBuffer } from "./input.ts";
+import { InputBuffer } from "../input.ts";
 import type { SyntaxCode } from "./syntax.ts";
 import { ImapSyntaxError, octet } from "./syntax.ts";
 

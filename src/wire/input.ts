@@ -1,5 +1,5 @@
 /** Octets that have arrived and are not yet used up. */
-import { asBuffer, noBytes } from "../../base/bytes.ts";
+import { asBuffer, noBytes } from "../base/bytes.ts";
 
 /**
  * A queue of octets in one piece of memory. What was given out stays as it is: memory is only
