@@ -11,7 +11,7 @@ module.exports = {
     doNotFollow: { path: "node_modules" },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
-      conditionNames: ["import", "node", "types", "default"],
+      conditionNames: ["import", "node", "default"],
       extensions: [".ts", ".mjs", ".js", ".d.ts", ".json"],
     },
     exclude: { path: "^(data|dist)/" },
