@@ -1,0 +1,24 @@
+/** Memory that several takers share up to a ceiling; nobody waits, a taker is refused instead. */
+export class ByteBudget {
+  readonly max: number;
+  #used = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** True when `bytes` were taken; then they must be given back. */
+  take(bytes: number): boolean {
+    if (this.#used + bytes > this.max) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+}

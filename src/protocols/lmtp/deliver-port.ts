@@ -1,0 +1,21 @@
+import type { AccountId } from "#base/brand.ts";
+
+/** What LMTP keeps of a recipient; the rest is delivery's affair. */
+export interface DeliverRecipient {
+  readonly address: string;
+  readonly accountId: AccountId;
+}
+
+/** How LMTP hands over mail; `delivery` satisfies it, and later a link to other nodes. */
+export interface Deliver<R extends DeliverRecipient = DeliverRecipient> {
+  /**
+   * Whose mail an address takes; `size` in bytes, 0 where the client did not say.
+   * Errors: `Refusal` NONEXISTENT, OVERQUOTA, AUTHORIZATIONFAILED, UNAVAILABLE.
+   */
+  resolve(address: string, size: number): Promise<R>;
+  /** An outcome per recipient in the same order; `error` null means durable. Never rejects. */
+  deliver(
+    message: { readonly sender: string; readonly content: Uint8Array },
+    recipients: readonly R[],
+  ): Promise<readonly { readonly recipient: R; readonly error: unknown }[]>;
+}
