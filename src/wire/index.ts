@@ -77,3 +77,7 @@ export type { SmtpEvent } from "./smtp/decoder.ts";
 export { SmtpDecoder } from "./smtp/decoder.ts";
 export type { Reply } from "./smtp/reply.ts";
 export { formatReply, SmtpSyntaxError } from "./smtp/reply.ts";
+export type { ResponseEvent, Token } from "./imap/response-decoder.ts";
+export { ResponseDecoder } from "./imap/response-decoder.ts";
+export type { Status } from "./imap/response-writer.ts";
+export { ResponseWriter } from "./imap/response-writer.ts";
