@@ -151,6 +151,8 @@ export const limits = {
   penaltyDecayMs: 60_000,
   /** Addresses, and accounts, whose failures are remembered. */
   penaltyEntriesMax: 100_000,
+  /** Logins of one penalised address that wait at one time; more are refused. */
+  penaltyUnderwayMax: 20,
   /** Logins that wait for their delay to pass. */
   penaltyWaitingMax: 10_000,
   /** Logins and addresses that a directory driver may keep in memory. */
