@@ -90,8 +90,8 @@ export class SqliteDirectory implements AccountAdmin {
     this.#dropStale();
     const cached = this.#logins.get(normal);
     if (cached !== undefined) return cached;
-    const row = this.#accountByName(normal) ?? this.#address(normal);
-    if (row === undefined || (row as Partial<AddressRow>).alias_of != null) return undefined;
+    const row = this.#accountByName(normal) ?? this.#ownAddress(normal);
+    if (row === undefined) return undefined;
     const login = { ...account(row), passwords: this.#passwords(row.id as AccountId) };
     this.#logins.set(normal, login);
     return login;
@@ -154,6 +154,11 @@ export class SqliteDirectory implements AccountAdmin {
 
   #address(address: string): AddressRow | undefined {
     return this.#sql.address.get(address) as AddressRow | undefined;
+  }
+
+  #ownAddress(address: string): AddressRow | undefined {
+    const row = this.#address(address);
+    return row?.alias_of === null ? row : undefined;
   }
 
   /** The main password first: its label is empty and sorts before all others. */
