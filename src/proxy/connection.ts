@@ -1,0 +1,165 @@
+import { TLSSocket } from "node:tls";
+import type { SecureContext } from "node:tls";
+import type { Socket } from "node:net";
+import type { Clock } from "#base/clock.ts";
+import type { Shutdown } from "#base/shutdown.ts";
+import type { ByteStream, PeerInfo, SessionStream } from "#base/stream.ts";
+import type { ChannelBindingType } from "#auth/index.ts";
+import { Bug } from "#base/assert.ts";
+import { withDeadline } from "#base/deadline.ts";
+import { limits } from "#base/limits.ts";
+import { ConnectionBroken } from "#base/stream.ts";
+import { DeflatedStream } from "./deflated-stream.ts";
+import { SocketStream } from "./socket-stream.ts";
+import { channelBinding } from "./tls/channel-binding.ts";
+
+/** What TLS needs of whoever keeps the certificates; asked anew for every handshake. */
+export interface SecureContexts {
+  /** The context for a server name; undefined: the client named none. */
+  contextFor(serverName: string | undefined): SecureContext;
+}
+
+/**
+ * One accepted connection: the stream that its protocol talks through, and what can be done to it.
+ * The stream stays the same object when TLS or compression is put under it.
+ */
+export class Connection {
+  readonly stream: SessionStream;
+  readonly shutdown: Shutdown;
+  readonly #layers: LayeredStream;
+  readonly #clock: Clock;
+  readonly #contexts: SecureContexts | undefined;
+  #socketStream: SocketStream;
+  #tls: TLSSocket | undefined;
+  #peer: PeerInfo;
+
+  constructor(socket: Socket, parts: ConnectionParts) {
+    this.#clock = parts.clock;
+    this.#contexts = parts.contexts;
+    this.shutdown = parts.shutdown;
+    this.#peer = parts.peer;
+    this.#socketStream = new SocketStream(socket, parts.clock);
+    this.#layers = new LayeredStream(this.#socketStream);
+    this.stream = this.#layers;
+  }
+
+  get peer(): PeerInfo {
+    return this.#peer;
+  }
+
+  /** True while `upgradeTls` can be called: there is a certificate and no TLS yet. */
+  get canUpgradeTls(): boolean {
+    return this.#contexts !== undefined && this.#tls === undefined;
+  }
+
+  /** "TLSv1.3" and the like; undefined without TLS. */
+  get tlsProtocol(): string | undefined {
+    return this.#tls?.getProtocol() ?? undefined;
+  }
+
+  /** Binding data for SCRAM-…-PLUS; undefined without TLS or where it cannot be had. */
+  channelBinding(type: ChannelBindingType): Uint8Array | undefined {
+    return this.#tls === undefined ? undefined : channelBinding(this.#tls, type);
+  }
+
+  /**
+   * Sends what was written so far, then takes the server's part in a TLS handshake. To be called in
+   * the same turn in which the go-ahead was written: plain text that has arrived by then can only be
+   * meant to be read as if it came through TLS, and breaks the connection. Rejects with
+   * `ConnectionBroken`, or `DeadlineExceeded` after `limits.tlsHandshakeMs`; the connection is
+   * closed then. RFC 9051 §6.2.1, RFC 3207 §4.2
+   */
+  async upgradeTls(): Promise<ByteStream> {
+    const contexts = this.#contexts;
+    if (contexts === undefined || this.#tls !== undefined) throw new Bug("No TLS to upgrade to");
+    if (this.stream.compressed) throw new Bug("TLS goes under compression, not over it");
+    const socket = await this.#socketStream.detach();
+    // TLS reads the same handle; errors of the socket itself reach us through it.
+    socket.on("error", () => {});
+    const tls = new TLSSocket(socket, {
+      isServer: true,
+      allowHalfOpen: true,
+      secureContext: contexts.contextFor(undefined),
+      SNICallback: (name, answer) => {
+        try {
+          answer(null, contexts.contextFor(name));
+        } catch (error) {
+          answer(error as Error);
+        }
+      },
+    } as ConstructorParameters<typeof TLSSocket>[1]);
+    try {
+      await withDeadline(this.#clock, limits.tlsHandshakeMs, "TLS handshake", handshake(tls));
+    } catch (error) {
+      tls.destroy();
+      this.stream.destroy();
+      throw error;
+    }
+    this.#tls = tls;
+    this.#peer = { ...this.#peer, secure: true };
+    this.#socketStream = new SocketStream(tls, this.#clock);
+    this.#layers.replace(this.#socketStream);
+    return this.stream;
+  }
+}
+
+export interface ConnectionParts {
+  readonly clock: Clock;
+  readonly shutdown: Shutdown;
+  readonly peer: PeerInfo;
+  /** Absent where there shall be no TLS. */
+  readonly contexts?: SecureContexts | undefined;
+}
+
+function handshake(tls: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error?: Error): void =>
+      reject(
+        new ConnectionBroken(`TLS handshake: ${error?.message.trim() ?? "the peer went away"}`, {
+          cause: error,
+        }),
+      );
+    tls.once("secure", resolve);
+    tls.once("error", failed);
+    tls.once("close", () => failed());
+    // A later error finds its listener in the SocketStream that follows in the same turn or next.
+    tls.on("error", () => {});
+  });
+}
+
+/** A stream whose carrier can be exchanged while nobody reads. */
+class LayeredStream implements SessionStream {
+  #carrier: ByteStream;
+  #compressed = false;
+
+  constructor(carrier: ByteStream) {
+    this.#carrier = carrier;
+  }
+
+  get compressed(): boolean {
+    return this.#compressed;
+  }
+
+  replace(carrier: ByteStream): void {
+    this.#carrier = carrier;
+  }
+
+  startCompression(): void {
+    if (this.#compressed) throw new Bug("Compressed already");
+    this.#compressed = true;
+    this.#carrier = new DeflatedStream(this.#carrier);
+  }
+
+  read(): Promise<Uint8Array | null> {
+    return this.#carrier.read();
+  }
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    return this.#carrier.write(bytes);
+  }
+  end(): void {
+    this.#carrier.end();
+  }
+  destroy(): void {
+    this.#carrier.destroy();
+  }
+}

@@ -1,0 +1,263 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { Metrics } from "#base/metrics.ts";
+import type { PeerInfo } from "#base/stream.ts";
+import { Refusal, errorText } from "#base/assert.ts";
+import { DeadlineExceeded, withDeadline } from "#base/deadline.ts";
+import { limits } from "#base/limits.ts";
+import { Shutdown } from "#base/shutdown.ts";
+import { ConnectionBroken } from "#base/stream.ts";
+import { Connection } from "./connection.ts";
+import type { SecureContexts } from "./connection.ts";
+import { ListenerMetrics } from "./listener-metrics.ts";
+
+/** A place to listen at. */
+export type Endpoint =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string; readonly mode: number };
+
+export interface ListenOptions {
+  /** For log and metrics: "imap", "imaps", "lmtp". */
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** Without: neither implicit TLS nor STARTTLS. */
+  readonly contexts?: SecureContexts | undefined;
+  /** TLS from the first byte. */
+  readonly implicitTls: boolean;
+  /** What a connection over the limit is told before it is closed; not sent under implicit TLS. */
+  readonly turnAway: Uint8Array;
+  /** Talks to the peer until one of them has enough; the connection is closed afterwards. */
+  serve(connection: Connection): Promise<void>;
+}
+
+export interface ListenersParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Default: those of base/limits. */
+  readonly connectionsMax?: number;
+  readonly connectionsPerAddressMax?: number;
+}
+
+const current = new AsyncLocalStorage<Connection>();
+
+/** The connection whose work this is; for errors that nobody caught. */
+export function currentConnection(): Connection | undefined {
+  return current.getStore();
+}
+
+/** All listening sockets of the process, with the limits that they share. */
+export class Listeners {
+  readonly shutdown = new Shutdown();
+  readonly #parts: ListenersParts;
+  readonly #metrics: ListenerMetrics;
+  readonly #servers = new Set<Server>();
+  readonly #connections = new Map<Connection, Promise<void>>();
+  readonly #perAddress = new Map<string, number>();
+
+  constructor(parts: ListenersParts) {
+    this.#parts = parts;
+    this.#metrics = new ListenerMetrics(parts.metrics);
+  }
+
+  /** Open connections, those in their last seconds included. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Starts to listen. Gives the endpoint as it is bound (with the port that the system chose).
+   * Refuses with CANNOT where the address is taken, forbidden or not there.
+   */
+  async open(options: ListenOptions): Promise<Endpoint> {
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: limits.tcpKeepAliveMs,
+    });
+    server.on("connection", (socket) => this.#accept(socket, options));
+    try {
+      await bind(server, options.endpoint);
+    } catch (error) {
+      throw new Refusal(
+        "CANNOT",
+        `Cannot listen on ${endpointText(options.endpoint)} for ${options.name}: ${errorText(error)}`,
+        { cause: error },
+      );
+    }
+    server.on("error", (error) => this.#parts.log.error({ error }, "A listener failed"));
+    this.#servers.add(server);
+    const address = server.address();
+    return typeof address === "object" && address !== null && "host" in options.endpoint
+      ? { host: address.address, port: address.port }
+      : options.endpoint;
+  }
+
+  /**
+   * Accepts no more, lets the sessions say goodbye, and closes what is left after
+   * `limits.shutdownMs`. Resolves when every connection is closed and every session has ended.
+   */
+  async stop(): Promise<void> {
+    for (const server of this.#servers) server.close();
+    this.#servers.clear();
+    this.shutdown.begin();
+    const sessions = Promise.allSettled(this.#connections.values());
+    try {
+      await withDeadline(this.#parts.clock, limits.shutdownMs, "Goodbye", sessions);
+    } catch {
+      this.#parts.log.warn({ connections: this.connections }, "Closed sessions that did not end");
+      this.destroyAll();
+      await sessions;
+    }
+  }
+
+  /** Closes every connection at once. */
+  destroyAll(): void {
+    for (const connection of this.#connections.keys()) connection.stream.destroy();
+  }
+
+  #accept(socket: Socket, options: ListenOptions): void {
+    // Until a stream listens, and after it stopped, an error of a dying socket is of no interest.
+    socket.on("error", () => {});
+    const peer = peerOf(socket, options.endpoint);
+    const refusal = this.#refusalFor(peer);
+    if (refusal !== undefined) {
+      this.#metrics.refused(options.name, refusal);
+      if (!options.implicitTls) socket.end(options.turnAway);
+      socket.destroySoon();
+      return;
+    }
+    const address = peer.address;
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#metrics.opened(options.name);
+    const connection = new Connection(socket, {
+      clock: this.#parts.clock,
+      shutdown: this.shutdown,
+      contexts: options.contexts,
+      peer,
+    });
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    const session = current
+      .run(connection, () => this.#serve(connection, options))
+      .then(() => closed)
+      .finally(() => {
+        this.#connections.delete(connection);
+        this.#metrics.closed(options.name);
+        const left = this.#perAddress.get(address)! - 1;
+        if (left === 0) this.#perAddress.delete(address);
+        else this.#perAddress.set(address, left);
+      });
+    this.#connections.set(connection, session);
+  }
+
+  #refusalFor(peer: PeerInfo): "total" | "address" | "shutdown" | undefined {
+    if (this.shutdown.begun) return "shutdown";
+    if (this.#connections.size >= (this.#parts.connectionsMax ?? limits.connectionsMax))
+      return "total";
+    // All that come through a Unix socket or from this machine have one address.
+    if (peer.loopback) return undefined;
+    const max = this.#parts.connectionsPerAddressMax ?? limits.connectionsPerAddressMax;
+    return (this.#perAddress.get(peer.address) ?? 0) >= max ? "address" : undefined;
+  }
+
+  /** Never rejects. */
+  async #serve(connection: Connection, options: ListenOptions): Promise<void> {
+    try {
+      if (options.implicitTls) await connection.upgradeTls();
+      await options.serve(connection);
+      connection.stream.end();
+    } catch (error) {
+      connection.stream.destroy();
+      const { address } = connection.peer;
+      const fields = { listener: options.name, address };
+      if (error instanceof ConnectionBroken || error instanceof DeadlineExceeded) {
+        this.#metrics.broken(options.name);
+        this.#parts.log.debug({ ...fields, reason: error.message }, "A connection broke");
+      } else {
+        this.#metrics.failed(options.name);
+        this.#parts.log.error({ ...fields, err: error }, "A session failed");
+      }
+    }
+  }
+}
+
+/** "127.0.0.1:1143", "[::1]:1143" or the path of a Unix socket. */
+export function endpointText(endpoint: Endpoint): string {
+  if ("path" in endpoint) return endpoint.path;
+  const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
+  return `${host}:${endpoint.port}`;
+}
+
+/** Resolves when `server` listens at `endpoint`. */
+export async function bind(server: Server, endpoint: Endpoint): Promise<void> {
+  if ("path" in endpoint) await removeStaleSocket(endpoint.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.off("error", reject);
+      resolve();
+    });
+    if ("host" in endpoint) {
+      server.listen({ ...endpoint, ipv6Only: true, backlog: limits.acceptBacklog });
+      return;
+    }
+    // The socket is made in this call; it must not be open to others even for a moment.
+    const umask = process.umask(0o777 & ~endpoint.mode);
+    try {
+      server.listen({ path: endpoint.path, backlog: limits.acceptBacklog });
+    } finally {
+      process.umask(umask);
+    }
+  });
+  if ("path" in endpoint) chmodSync(endpoint.path, endpoint.mode);
+}
+
+/** Removes a Unix socket that a dead process left; one that answers stays. */
+async function removeStaleSocket(path: string): Promise<void> {
+  try {
+    if (!lstatSync(path).isSocket()) return;
+  } catch {
+    return;
+  }
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+  if (!alive) unlinkSync(path);
+}
+
+function peerOf(socket: Socket, endpoint: Endpoint): PeerInfo {
+  if ("path" in endpoint)
+    return {
+      address: "unix",
+      port: 0,
+      localAddress: "unix",
+      localPort: 0,
+      secure: false,
+      loopback: true,
+    };
+  const address = plainAddress(socket.remoteAddress ?? "");
+  const local = socket.address() as Partial<AddressInfo>;
+  return {
+    address,
+    port: socket.remotePort ?? 0,
+    localAddress: plainAddress(local.address ?? ""),
+    localPort: local.port ?? 0,
+    secure: false,
+    loopback: address === "::1" || address.startsWith("127."),
+  };
+}
+
+/** IPv4 addresses that arrive through an IPv6 socket are IPv4 addresses. RFC 4291 §2.5.5.2 */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}

@@ -1,0 +1,82 @@
+/**
+ * The proxy's part of roost.config.ts. Declares; nothing is read or opened here.
+ */
+import * as v from "valibot";
+
+const port = v.pipe(
+  v.number(),
+  v.integer("expected a whole number"),
+  v.minValue(0, "expected a port from 0 to 65535"),
+  v.maxValue(65_535, "expected a port from 0 to 65535"),
+);
+const path = v.pipe(v.string(), v.nonEmpty("expected a path"));
+const host = v.pipe(v.string(), v.nonEmpty("expected an address"));
+
+const certificateFiles = v.strictObject({
+  /** PEM file with the certificate and those between it and the root. */
+  certificate: path,
+  /** PEM file with the private key. */
+  key: path,
+});
+
+const listener = v.strictObject({
+  protocol: v.picklist(["imap", "lmtp"]),
+  /** Addresses to listen on; default is loopback only, by IPv4 and IPv6. */
+  hosts: v.optional(v.pipe(v.array(host), v.minLength(1, "expected at least one address"))),
+  /** TCP port; 0 takes a free one. Either `port` or `path`. */
+  port: v.optional(port),
+  /** A Unix socket instead of a TCP port. */
+  path: v.optional(path),
+  /** Access rights of the Unix socket, such as 0o660. */
+  mode: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o777)), 0o600),
+  /** "implicit": TLS from the first byte; "starttls": when the client asks for it; "none". */
+  tls: v.optional(v.picklist(["implicit", "starttls", "none"]), "starttls"),
+});
+
+export const listenersSettings = v.optional(
+  v.array(
+    v.pipe(
+      listener,
+      v.check(
+        (entry) => (entry.port === undefined) !== (entry.path === undefined),
+        "expected either port or path",
+      ),
+      v.check(
+        (entry) => entry.path === undefined || entry.hosts === undefined,
+        "expected no hosts beside path",
+      ),
+    ),
+  ),
+  [
+    { protocol: "imap", port: 1143 },
+    { protocol: "imap", port: 1993, tls: "implicit" },
+    { protocol: "lmtp", port: 1024 },
+  ],
+);
+
+export const tlsSettings = v.optional(
+  v.pipe(
+    v.strictObject({
+      ...v.partial(certificateFiles).entries,
+      /** Other certificates by the server name that the client asks for; "*.domain" is allowed. */
+      names: v.optional(v.record(v.pipe(v.string(), v.nonEmpty()), certificateFiles), {}),
+      minVersion: v.optional(v.picklist(["TLSv1.2", "TLSv1.3"]), "TLSv1.2"),
+    }),
+    v.check(
+      (tls) => (tls.certificate === undefined) === (tls.key === undefined),
+      "expected both certificate and key, or neither for a self-signed one",
+    ),
+  ),
+  {},
+);
+
+/** What may be said in clear text. */
+export const clearTextLoginSettings = v.optional(
+  v.picklist(["never", "loopback", "always"]),
+  "loopback",
+);
+
+export type ListenerSettings = v.InferOutput<typeof listener>;
+export type TlsSettings = v.InferOutput<typeof tlsSettings>;
+export type CertificateFiles = v.InferOutput<typeof certificateFiles>;
+export type ClearTextLogin = v.InferOutput<typeof clearTextLoginSettings>;
