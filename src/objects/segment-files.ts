@@ -51,7 +51,7 @@ export interface CreateSegment {
  * the characters [A-Za-z0-9._-]. Drivers: `localSegmentFiles`, and `SimulatedDisk` without a disk.
  */
 export interface SegmentFiles {
-  /** Names of the files, in order; without those that were set aside or never finished. */
+  /** Names of the files, in order; without what was set aside or never finished. */
   list(): Promise<string[]>;
   /**
    * The file appears whole (size, room, head) and durably, or not at all. Errors: `Refusal` with
@@ -62,8 +62,8 @@ export interface SegmentFiles {
   /** Deletes; durable when resolved. */
   remove(name: string): Promise<void>;
   /**
-   * Keeps the file under another name that `list` does not give, and gives that name. Durable when
-   * resolved. Never overwrites what was set aside before.
+   * Keeps a copy of the file under another name, which `list` does not give, and gives that name.
+   * Durable when resolved. Never overwrites what was set aside before.
    */
   setAside(name: string): Promise<string>;
   /** Errors: `DirectoryLocked` when another process holds the directory. */

@@ -138,9 +138,9 @@ class LocalSegmentFiles implements SegmentFiles {
   async setAside(name: string): Promise<string> {
     for (let number = 1; number <= limits.setAsideMax; number++) {
       const aside = `${asidePrefix}${name}.${number}`;
-      if (fs.existsSync(path.join(this.#directory, aside))) continue;
-      await fs.promises.rename(this.#path(name), path.join(this.#directory, aside));
-      await syncDirectory(this.#directory);
+      const target = path.join(this.#directory, aside);
+      if (fs.existsSync(target)) continue;
+      await this.#copy(this.#path(name), target);
       return aside;
     }
     throw new Refusal("LIMIT", `${name} has been set aside ${limits.setAsideMax} times already`);
@@ -169,6 +169,19 @@ class LocalSegmentFiles implements SegmentFiles {
         await closeDescriptor(descriptor);
       },
     };
+  }
+
+  async #copy(from: string, to: string): Promise<void> {
+    const unfinished = path.join(this.#directory, unfinishedPrefix + path.basename(to));
+    await fs.promises.copyFile(from, unfinished, fs.constants.COPYFILE_FICLONE);
+    const descriptor = await openDescriptor(unfinished, O_RDWR);
+    try {
+      await syncDescriptor(descriptor);
+    } finally {
+      await closeDescriptor(descriptor);
+    }
+    await fs.promises.rename(unfinished, to);
+    await syncDirectory(this.#directory);
   }
 
   /** What an interrupted process left unfinished goes; its spares are ours now. */

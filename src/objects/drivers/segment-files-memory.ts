@@ -1,4 +1,5 @@
 import { Refusal } from "#base/assert.ts";
+import { concatBytes } from "#base/bytes.ts";
 import { type Clock, sleep } from "#base/clock.ts";
 import type { Random } from "#base/random.ts";
 import {
@@ -66,7 +67,7 @@ export class SimulatedDisk implements SegmentFiles {
   readonly counts = { writes: 0, syncs: 0, creates: 0 };
   readonly #options: SimulatedDiskOptions;
   readonly #files = new Map<string, DiskFile>();
-  readonly #aside = new Map<string, DiskFile>();
+  readonly #aside = new Map<string, Uint8Array>();
   readonly #pending = new Set<PendingWrite>();
   /** Content of the file removed last: new files begin with old bytes, as reused ones do. */
   #removed: Uint8Array = new Uint8Array(0);
@@ -120,8 +121,7 @@ export class SimulatedDisk implements SegmentFiles {
     const file = this.#files.get(name);
     if (file === undefined) throw new Error(`setAside ${name}: no such file`);
     const aside = `${name}.${this.#aside.size + 1}`;
-    this.#aside.set(aside, file);
-    this.#files.delete(name);
+    this.#aside.set(aside, file.cached.slice());
     await this.#step();
     return aside;
   }
@@ -226,7 +226,8 @@ export class SimulatedDisk implements SegmentFiles {
     const cached = new Uint8Array(size);
     cached.set(file.cached.subarray(0, size));
     file.cached = cached;
-    for (const sector of file.dirty) if (sector * sectorBytes >= size) file.dirty.delete(sector);
+    for (let at = size; at < file.durable.length; at += sectorBytes)
+      file.dirty.add(Math.floor(at / sectorBytes));
     file.dirty.add(-1);
   }
 
@@ -322,7 +323,7 @@ class SimulatedFile implements SegmentFile {
 
   async write(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
     this.#check();
-    await this.#disk.write(this.#file, offset, joined(pieces));
+    await this.#disk.write(this.#file, offset, concatBytes(pieces));
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -353,16 +354,4 @@ class SimulatedFile implements SegmentFile {
     if (this.#generation !== this.#disk.generation)
       throw new SimulatedCrash("The process has crashed");
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  const out = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
-  }
-  return out;
 }

@@ -31,6 +31,8 @@ export interface JournalPlace extends JournalPosition {
   readonly offset: number;
   /** Bytes of the payload. */
   readonly length: number;
+  /** CRC-32 of the payload. */
+  readonly checksum: number;
 }
 
 /** An entry as it is read back; its payload is a view of memory that belongs to the reader. */
