@@ -74,6 +74,53 @@ export const limits = {
   /** Attempts to learn the fate of one put. */
   putAttemptsMax: 5,
   packBytesMax: 64 * MiB,
+  /** Bodies shorter than this are stored as they are. */
+  compressBytesMin: 1 * KiB,
+  /** Larger bodies are compressed in blocks of this size, so that nothing blocks for long. */
+  compressBlockBytes: 256 * KiB,
+  /** Places of one message that its pack entry names, for rebuilding. */
+  packEntryPlacesMax: 100,
+  /** Packs of similar size before they are merged into one. */
+  similarPacksMax: 8,
+  /** Packs below this size are similar, whatever their size is. */
+  smallPackBytesMax: 64 * KiB,
+  /** Read-ahead over the cached fields of a pack: first, and after many reads in a row. */
+  fieldsWindowBytesMin: 16 * KiB,
+  fieldsWindowBytesMax: 512 * KiB,
+  fieldsWindowsMax: 16,
+  /** Bodies that were read from packs and may be asked for again, and the greatest of them. */
+  bodyCacheBytes: 16 * MiB,
+  cachedBodyBytesMax: 2 * MiB,
+  /** Deltas beside a snapshot before a new one is written, and bytes that are worth no snapshot. */
+  deltasMax: 32,
+  deltaBytesMin: 64 * KiB,
+  /** Records that one settling takes; more are left to the next. */
+  settledUnitsMax: 200_000,
+  /** An account is settled so long after its last change, and at the latest after its first. */
+  settleIdleMs: 2 * 60 * 1000,
+  settleMsMax: 10 * 60 * 1000,
+  /** How often accounts are looked at for settling and eviction. */
+  settleCheckMs: 5 * 1000,
+  /** Pause after a settling that failed; it doubles up to the greatest. */
+  settleRetryMsMin: 5 * 1000,
+  settleRetryMsMax: 5 * 60 * 1000,
+  /** Records of one account that are not settled; more of them are settled at once. */
+  unsettledBytesMax: 8 * MiB,
+  unsettledUnitsMax: 20_000,
+  /** Accounts that are settled at the same time. */
+  settlingMax: 8,
+  /** Settled accounts that are kept in memory while nobody uses them. */
+  accountMemoryBytes: 256 * MiB,
+  accountsInMemoryMax: 20_000,
+  /** Damages that are remembered for a report. */
+  damagesMax: 1_000,
+  /** While nothing can be written: how often it is tried. */
+  writeProbeMs: 1_000,
+  /** What a restored older state skips, so that no uid and no modseq is given twice. */
+  restoreUidGap: 100_000,
+  restoreModseqGap: 1_000_000_000,
+  /** References of a message that may decide its thread. */
+  threadReferencesMax: 32,
   /** Expunge history that is always kept, per mailbox. */
   expungeHistoryEntriesMin: 10_000,
   expungeHistoryMs: 30 * 24 * 3600 * 1000,
@@ -177,6 +224,12 @@ export const limits = {
   inflatedBytesMax: 16 * KiB,
   /** Silence after which TCP asks whether the peer is still there. */
   tcpKeepAliveMs: 5 * 60 * 1000,
+  /** A literal before login: a name or a password. */
+  preLoginLiteralBytesMax: 4 * KiB,
+  /** Fields of a client's ID that are kept. RFC 2971 §3.3 */
+  clientIdFieldsMax: 30,
+  /** A hook of the configuration file. */
+  hookMs: 10_000,
   /** Connections that the kernel keeps waiting for us, per listener. */
   acceptBacklog: 1_024,
 } as const;

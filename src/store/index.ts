@@ -29,4 +29,5 @@ export { MailboxState } from "./index/mailbox-state.ts";
 export { inRanges, rangesOf, rangesSize, type UidRanges } from "./index/uid-ranges.ts";
 export { canonicalMailboxName, hierarchySeparator, superiorNames } from "./mailbox-name.ts";
 export type { PreparedMessage, Quota } from "./ports.ts";
+export { prepareMessage } from "./prepare.ts";
 export { type InitialMailbox, Store, type StoreOptions, type Visitor } from "./store.ts";

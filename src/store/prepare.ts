@@ -1,0 +1,59 @@
+import { hash } from "node:crypto";
+import { asBuffer } from "#base/bytes.ts";
+import { crc32 } from "#base/crc.ts";
+import { limits } from "#base/limits.ts";
+import {
+  CachedFields,
+  encodeCachedFields,
+  normaliseLineEnds,
+  parseMessage,
+} from "#message/index.ts";
+import type { PreparedMessage } from "./ports.ts";
+
+/**
+ * Parses and encodes a message once, for any number of accounts.
+ *
+ * @param message all of it; `body` of the result is a view of it where it has CRLF line ends
+ *   already, so it must not be changed afterwards.
+ * @param options `binary`: keep the line ends as they are. RFC 3030 §3
+ */
+export function prepareMessage(
+  message: Uint8Array,
+  options: { binary?: boolean } = {},
+): PreparedMessage {
+  const body = options.binary === true ? message : normaliseLineEnds(message);
+  const fields = encodeCachedFields(parseMessage(body));
+  const cached = new CachedFields(fields);
+  return {
+    body,
+    fields,
+    bodyCrc: crc32(body),
+    fieldsCrc: crc32(fields),
+    sentDate: cached.sentInstantMs ?? Number.NaN,
+    messageIdHash: messageIdHash(cached.messageId),
+    referenceHashes: referenceHashesOf(cached),
+  };
+}
+
+/** 52 bits of the SHA-1 of a normalised Message-ID; 0 for none. */
+export function messageIdHash(messageId: string): number {
+  if (messageId === "") return 0;
+  const digest = asBuffer(hash("sha1", asBuffer(Buffer.from(messageId, "latin1")), "buffer"));
+  const value = (digest.readUInt32LE(0) % 0x10_0000) * 0x1_0000_0000 + digest.readUInt32LE(4);
+  return value === 0 ? 1 : value;
+}
+
+/** The nearest ancestor first: References from the end, then In-Reply-To. RFC 5322 §3.6.4 */
+function referenceHashesOf(cached: CachedFields): number[] {
+  const { references, inReplyTo } = cached;
+  const hashes: number[] = [];
+  for (let i = references.length - 1; i >= 0; i--) {
+    if (hashes.length === limits.threadReferencesMax) break;
+    hashes.push(messageIdHash(references[i]!));
+  }
+  for (const id of inReplyTo.slice(0, limits.threadReferencesMax)) {
+    const value = messageIdHash(id);
+    if (!hashes.includes(value)) hashes.push(value);
+  }
+  return hashes;
+}
