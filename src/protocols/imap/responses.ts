@@ -1,0 +1,101 @@
+/** What commands answer, and the one place that turns errors into answers. */
+import { errorText, Refusal } from "#base/assert.ts";
+import { utf8 } from "#base/bytes.ts";
+import type { Log } from "#base/log.ts";
+import { ConnectionBroken } from "#base/stream.ts";
+import { encodeUtf7, ImapSyntaxError, type SyntaxCode } from "#wire/index.ts";
+import type { Output } from "./output.ts";
+import { ViewLost } from "./view.ts";
+
+/** The tagged response of a command. RFC 9051 §7.1 */
+export interface Completion {
+  readonly status: "OK" | "NO" | "BAD";
+  /** Response code without brackets, such as `APPENDUID 1 2`. */
+  readonly code?: string | undefined;
+  readonly text: string;
+}
+
+/** The session is over: the client gets BYE and the connection is closed. RFC 9051 §7.1.5 */
+export class SessionEnd extends Error {
+  override readonly name = "SessionEnd";
+  readonly code: string | undefined;
+  constructor(text: string, code?: string) {
+    super(text);
+    this.code = code;
+  }
+}
+
+export function ok(text: string, code?: string): Completion {
+  return { status: "OK", code, text };
+}
+
+export function no(text: string, code?: string): Completion {
+  return { status: "NO", code, text };
+}
+
+/** A broken grammar, whether the decoder saw it or the session. */
+export function bad(text: string, code: SyntaxCode | null = null): Completion {
+  return { status: "BAD", code: code ?? undefined, text };
+}
+
+/** `<tag> OK [CODE] text` or, with the tag `*`, an untagged response. */
+export function writeStatus(out: Output, tag: string, completion: Completion): void {
+  out.ascii(tag).ascii(` ${completion.status} `);
+  if (completion.code !== undefined) out.ascii(`[${completion.code}] `);
+  out.text(completion.text).line();
+}
+
+export function writeBye(out: Output, text: string, code?: string): void {
+  out.ascii("* BYE ");
+  if (code !== undefined) out.ascii(`[${code}] `);
+  out.text(text).line();
+}
+
+/** Whether an error means that the session cannot go on. */
+export function endOf(error: unknown): SessionEnd | undefined {
+  if (error instanceof SessionEnd) return error;
+  if (error instanceof ViewLost) return new SessionEnd(`${error.message}, please select again`);
+  return undefined;
+}
+
+/**
+ * Turns whatever a command threw into its tagged response: a grammar error is BAD, a refusal NO
+ * with its code, everything else a bug, which is logged with its cause. What ends the session or
+ * says that the client is gone is thrown on.
+ */
+export function completionOf(error: unknown, log: Log): Completion {
+  if (error instanceof ImapSyntaxError) return bad(error.message, error.code);
+  if (error instanceof Refusal) return no(error.message, error.code);
+  if (error instanceof ConnectionBroken || endOf(error) !== undefined) throw error;
+  log.error(
+    { error: errorText(error), stack: error instanceof Error ? error.stack : undefined },
+    "A command failed",
+  );
+  return no("Internal error, see the server's log", "SERVERBUG");
+}
+
+// Strings. RFC 9051 §4.3
+
+const quotable = /^[\x01-\x09\x0b\x0c\x0e-\x7f]*$/;
+
+/** A quoted string, or a literal where that cannot say it. */
+export function writeString(out: Output, text: string, utf8Quoted = false): void {
+  if (text.length <= 1_000 && (quotable.test(text) || (utf8Quoted && !/[\0\r\n]/.test(text)))) {
+    out.text(`"${text.replace(/["\\]/g, "\\$&")}"`);
+    return;
+  }
+  const bytes = utf8(text);
+  out.ascii(`{${bytes.length}}`).line().bytes(bytes);
+}
+
+const atomForm = /^[^\x00-\x20(){%*"\\\]\x7f-\uffff]+$/;
+
+/**
+ * A mailbox name as the session spells it: UTF-8 once it is enabled, else modified UTF-7.
+ * RFC 9051 §5.1
+ */
+export function writeMailbox(out: Output, name: string, utf8Names: boolean): void {
+  const spelled = utf8Names ? name : encodeUtf7(name);
+  if (atomForm.test(spelled) && spelled.toUpperCase() !== "NIL") out.ascii(spelled);
+  else writeString(out, spelled, utf8Names);
+}

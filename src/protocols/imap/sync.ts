@@ -1,0 +1,166 @@
+/** Tells a client what has changed in its selected mailbox. */
+import { formatRanges, type Ranges, rangesOf } from "#wire/index.ts";
+import { flagsText, systemFlagNames } from "./flags.ts";
+import type { Session } from "./session.ts";
+
+/** Ranges of uids in one VANISHED response. */
+const vanishedRangesMax = 2_000;
+
+/**
+ * A sync point: expunges if `allowExpunge`, then new messages, then flags. RFC 9051 §5.2, §7.5.1
+ *
+ * @returns a promise where there is much to tell
+ */
+export function sync(session: Session, allowExpunge: boolean): Promise<void> | undefined {
+  session.requireMailbox();
+  return session.view.pending(allowExpunge) ? tell(session, allowExpunge) : undefined;
+}
+
+async function tell(session: Session, allowExpunge: boolean): Promise<void> {
+  const { enabled, output, view } = session;
+  const changes = view.advance(allowExpunge);
+  const changed = uidsOfRows(session, changes.changed);
+  writeKeywords(session);
+  await writeExpunged(session, changes.expunged, changes.expungedSeqs);
+  if (changes.exists !== undefined) {
+    output.ascii("* ").number(changes.exists).ascii(" EXISTS").line();
+    if (!enabled.rev2) {
+      takeRecent(session);
+      output.ascii("* ").number(view.recentCount).ascii(" RECENT").line();
+    }
+  }
+  await writeFlagsOf(session, changed);
+}
+
+/** What is announced here is not \Recent to the next session. RFC 3501 §2.3.2 */
+function takeRecent(session: Session): void {
+  const { mailbox } = session.view;
+  if (session.selected!.readOnly || mailbox.firstRecent >= mailbox.uidNext) return;
+  session.account.takeRecent(mailbox.number);
+}
+
+function uidsOfRows(session: Session, rows: Uint32Array): Ranges {
+  const { uid } = session.view.mailbox.rows.arrays;
+  return rangesOf(rows.map((row) => uid[row]!));
+}
+
+/** EXPUNGE responses, or VANISHED with QRESYNC. RFC 9051 §7.5.1, RFC 7162 §3.2.10 */
+async function writeExpunged(
+  session: Session,
+  uids: Uint32Array,
+  seqs: Uint32Array,
+): Promise<void> {
+  const { enabled, output } = session;
+  if (enabled.qresync) return writeVanished(session, rangesOf(uids), false);
+  // From the last to the first, so that none renumbers those that follow.
+  for (let i = seqs.length - 1; i >= 0; i--) {
+    output.ascii("* ").number(seqs[i]!).ascii(" EXPUNGE").line();
+    if (output.full) await output.flush();
+  }
+}
+
+/** RFC 7162 §3.2.10 */
+export async function writeVanished(
+  session: Session,
+  uids: Ranges,
+  earlier: boolean,
+): Promise<void> {
+  const { output } = session;
+  for (let at = 0; at < uids.length; at += 2 * vanishedRangesMax) {
+    output.ascii(earlier ? "* VANISHED (EARLIER) " : "* VANISHED ");
+    output.ascii(formatRanges(uids.subarray(at, at + 2 * vanishedRangesMax))).line();
+    if (output.full) await output.flush();
+  }
+}
+
+export interface FlagsOptions {
+  /** The client addressed messages by uid. */
+  readonly uid?: boolean;
+  /** Leaves the flags out: after STORE .SILENT only the modseq is news. RFC 7162 §3.1.3 */
+  readonly silent?: boolean;
+  /** Only messages that changed after this modseq. */
+  readonly changedSince?: number;
+}
+
+/** FETCH responses with the flags of the messages in `uids`; lets others work meanwhile. */
+export async function writeFlagsOf(
+  session: Session,
+  uids: Ranges,
+  options: FlagsOptions = {},
+): Promise<void> {
+  if (uids.length === 0) return;
+  const { view } = session;
+  const since = options.changedSince ?? 0;
+  session.startSlice();
+  for (let i = 0; i < uids.length; i += 2) {
+    let next = uids[i]!;
+    const last = uids[i + 1]!;
+    while (next <= last) {
+      next = writeFlagsFrom(session, { next, last, since, options });
+      const pause = session.pause();
+      if (pause === undefined) continue;
+      await pause;
+      session.requireMailbox();
+      view.refresh();
+    }
+  }
+}
+
+interface Run {
+  readonly next: number;
+  readonly last: number;
+  readonly since: number;
+  readonly options: FlagsOptions;
+}
+
+/** Writes a number of rows from the uid `next`; gives the uid to go on with. */
+function writeFlagsFrom(session: Session, run: Run): number {
+  const { view } = session;
+  const { mailbox, liveCount } = view;
+  const { modseq, uid } = mailbox.rows.arrays;
+  let row = mailbox.firstRowFrom(run.next);
+  for (let written = 0; row < liveCount && uid[row]! <= run.last; row++) {
+    if (modseq[row]! <= run.since) continue;
+    if (written === 100) return uid[row]!;
+    writeFlags(session, row, run.options);
+    written++;
+  }
+  return run.last + 1;
+}
+
+/**
+ * An untagged FETCH with the flags of a row, and what the enabled extensions add to it.
+ * RFC 9051 §7.5.2, RFC 7162 §3.1.4, §3.2.4
+ */
+export function writeFlags(session: Session, row: number, options: FlagsOptions = {}): void {
+  const { enabled, output, view } = session;
+  const { uid: uids, modseq } = view.mailbox.rows.arrays;
+  const uid = uids[row]!;
+  output.ascii("* ").number(view.seqOfRow(row)).ascii(" FETCH (");
+  let space = "";
+  if (options.uid === true || enabled.qresync || enabled.rev2) {
+    output.ascii("UID ").number(uid);
+    space = " ";
+  }
+  if (options.silent !== true) {
+    const recent = !enabled.rev2 && uid >= view.recentFloor;
+    output.ascii(`${space}FLAGS `).ascii(flagsText(view.mailbox, row, recent));
+    space = " ";
+  }
+  if (enabled.condstore) output.ascii(`${space}MODSEQ (`).number(modseq[row]!).ascii(")");
+  output.ascii(")").line();
+}
+
+/** The flags of the mailbox, where keywords came into use that were not told yet. RFC 9051 §7.3.5 */
+export function writeKeywords(session: Session): void {
+  const selected = session.selected!;
+  const { keywords } = selected.view.mailbox;
+  if (selected.keywordsTold === keywords.length) return;
+  selected.keywordsTold = keywords.length;
+  const names = [...systemFlagNames, ...keywords].join(" ");
+  const { output } = session;
+  output.ascii("* FLAGS (").ascii(names).ascii(")").line();
+  output.ascii("* OK [PERMANENTFLAGS (");
+  if (!selected.readOnly) output.ascii(names).ascii(" \\*");
+  output.ascii(")] Flags that are kept").line();
+}
