@@ -14,6 +14,8 @@ test("normal names", () => {
     ["@example.org", undefined],
     ["alice@", undefined],
     ["alice@.", undefined],
+    ["alice@example..org", undefined],
+    ["alice@example.org\u3002", "alice@example.org"],
     ["al ice", undefined],
     ["alice\0", undefined],
     ["alice\u2028", undefined],

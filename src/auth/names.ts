@@ -26,9 +26,9 @@ export function normalName(text: string): string | undefined {
 export function normalDomain(text: string): string | undefined {
   const folded = simple.test(text) ? text : fold(text);
   if (folded === undefined || folded.includes("@")) return undefined;
-  const trimmed = folded.endsWith(".") ? folded.slice(0, -1) : folded;
-  const domain = simple.test(trimmed) ? trimmed : domainToASCII(trimmed);
-  return domain === "" ? undefined : domain;
+  const ascii = simple.test(folded) ? folded : domainToASCII(folded);
+  const domain = ascii.endsWith(".") ? ascii.slice(0, -1) : ascii;
+  return domain.split(".").includes("") ? undefined : domain;
 }
 
 /** Local part and domain of a normal name; the domain is undefined where there is no "@". */

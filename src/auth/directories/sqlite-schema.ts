@@ -6,6 +6,8 @@ import { defaultTenant } from "../directory.ts";
 const applicationId = 0x52646972;
 
 /**
+ * @format directory
+ *
  * Each entry takes a file from version `index` to `index + 1`; entries are never changed once
  * released. Names, addresses and domains are stored in the normal form of names.ts.
  */

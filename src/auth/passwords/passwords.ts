@@ -131,8 +131,10 @@ export class Passwords {
   async verify(password: string, stored: string): Promise<boolean> {
     const parsed = parseHash(stored);
     const sent = utf8(password);
-    // A NUL ends the password in crypt(3) and would make two passwords equal.
-    if (sent.length > limits.passwordBytesMax || sent.includes(0)) return false;
+    // An empty password fits nothing, not even a column that was left empty. A NUL ends the
+    // password in crypt(3) and would make two passwords equal.
+    if (sent.length === 0 || sent.length > limits.passwordBytesMax || sent.includes(0))
+      return false;
     if (await this.#matches(parsed, sent)) return true;
     const prepared = saslprep(password);
     if (prepared === undefined || prepared === password) return false;
