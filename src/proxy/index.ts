@@ -1,0 +1,26 @@
+/**
+ * The proxy: everything between the network and a session that is logged in.
+ *
+ * - `Listeners` own the sockets: limits on connections, the goodbye of a shutdown, metrics.
+ * - A `Connection` is one peer; its stream stays the same object when TLS or DEFLATE is put under
+ *   it, waits for slow readers and collects the writes of one turn.
+ * - Plain text that comes ahead of a TLS handshake is never executed.
+ * - `serveImapLogin` leads the dialogue before login and hands over an `Arrival`. The proxy knows
+ *   no mailbox: whoever builds it passes in what starts sessions.
+ */
+export { type Connection, type SecureContexts } from "./connection.ts";
+export {
+  bind,
+  currentConnection,
+  type Endpoint,
+  endpointText,
+  Listeners,
+  type ListenersParts,
+  type ListenOptions,
+} from "./listener.ts";
+export type { Arrival, ClientId, LoginEvent, OnLogin, SessionStarter } from "./login/arrival.ts";
+export { type ImapLoginParts, serveImapLogin } from "./login/imap.ts";
+export { LoginMetrics } from "./login/login-metrics.ts";
+export { UserConnections } from "./login/user-connections.ts";
+export type { ClearTextLogin, ListenerSettings, TlsSettings } from "./settings.ts";
+export { type CertificateOptions, Certificates } from "./tls/certificates.ts";

@@ -1,0 +1,37 @@
+import type { Identity } from "#auth/index.ts";
+import type { PeerInfo, SessionStream } from "#base/stream.ts";
+import type { CommandDecoder } from "#wire/index.ts";
+
+/** What a client said about itself, by field name in lower case. RFC 2971 §3.3 */
+export type ClientId = Readonly<Record<string, string>>;
+
+/** A client that has logged in, on its way to whoever serves its mailboxes. */
+export interface Arrival {
+  readonly stream: SessionStream;
+  readonly peer: PeerInfo;
+  readonly identity: Identity;
+  /** Of the command that logged in; the session answers it, with its own capabilities. */
+  readonly tag: string;
+  /** Holds what the client sent behind that command. */
+  readonly decoder: CommandDecoder;
+  readonly clientId: ClientId | undefined;
+}
+
+/** Serves a client until it is done; a rejection is a bug of ours or a broken connection. */
+export type SessionStarter = (arrival: Arrival) => Promise<void>;
+
+/** What the hook `onLogin` is told. */
+export interface LoginEvent {
+  readonly protocol: "imap";
+  readonly identity: Identity;
+  readonly peer: PeerInfo;
+  /** "LOGIN" for the command, else the name of the SASL mechanism. */
+  readonly mechanism: string;
+  readonly clientId: ClientId | undefined;
+}
+
+/**
+ * Called when a password or proof was right, before the client hears of it. A `Refusal` that it
+ * throws is the client's answer.
+ */
+export type OnLogin = (login: LoginEvent) => Promise<void>;
