@@ -52,7 +52,7 @@ export { isUsableHash, PasswordFormatError, passwordSchemes } from "./passwords/
 export type { PasswordScheme } from "./passwords/schemes.ts";
 export { PasswordThreads } from "./passwords/threads.ts";
 export { isLoopback, networkOf } from "./peer-address.ts";
-export { mayShowPassword, mechanisms, startExchange } from "./sasl/mechanisms.ts";
+export { mayShowPassword, mechanisms, saslNonce, startExchange } from "./sasl/mechanisms.ts";
 export type { MechanismOffer } from "./sasl/mechanisms.ts";
 export { LoginThrottle } from "./throttle.ts";
 export type { LoginThrottleOptions } from "./throttle.ts";

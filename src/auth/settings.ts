@@ -8,8 +8,6 @@ const wholeNumber = v.pipe(v.number(), v.integer("expected a whole number"));
 
 export const authSettings = v.optional(
   v.strictObject({
-    /** Lets passwords cross an open network without TLS. */
-    allowPlainText: v.optional(v.boolean(), false),
     /** Stores passwords that are kept in an old form anew when their owner logs in. */
     rehash: v.optional(v.boolean(), false),
     /** Threads that hash passwords. */

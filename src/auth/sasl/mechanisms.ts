@@ -1,3 +1,4 @@
+import type { Random } from "#base/random.ts";
 import type { SaslContext, SaslExchange } from "./exchange.ts";
 import { LoginExchange, PlainExchange } from "./plain.ts";
 import { ScramExchange } from "./scram.ts";
@@ -39,6 +40,11 @@ export function mayShowPassword(offer: MechanismOffer): boolean {
 /** Names of the mechanisms that may be offered, strongest first. */
 export function mechanisms(offer: MechanismOffer): readonly string[] {
   return table.filter((mechanism) => mayOffer(mechanism, offer)).map(({ name }) => name);
+}
+
+/** A nonce for `SaslContext`: 144 random bits as base64. RFC 5802 §5.1 */
+export function saslNonce(random: Random): string {
+  return Buffer.from(random.bytes(18)).toString("base64");
 }
 
 /** Begins an exchange; undefined where the mechanism is unknown or not on offer here. */
