@@ -299,6 +299,7 @@ function resize(file: DiskFile): void {
 }
 
 function copySector(file: DiskFile, sector: number, count = sectorBytes): void {
+  if (sector < 0) return;
   const start = sector * sectorBytes;
   const end = Math.min(start + count, file.durable.length, file.cached.length);
   if (end > start) file.durable.set(file.cached.subarray(start, end), start);
