@@ -70,7 +70,7 @@ async function end(stream: ImapArrival["stream"], output: Output): Promise<void>
 async function endByError(session: Session, error: unknown): Promise<void> {
   const { output, stream, log } = session;
   const wanted = endOf(error);
-  if (error instanceof ConnectionBroken || !output.atLineStart) {
+  if (error instanceof ConnectionBroken || !output.atLineStart()) {
     if (!(error instanceof ConnectionBroken))
       log.error({ error: errorText(error) }, "A response could not be finished");
     stream.destroy();
@@ -120,7 +120,7 @@ function respond(session: Session, event: DecodeEvent): boolean | Promise<boolea
     case "command":
       return answer(session, event.command);
     case "continue":
-      output.ascii("+ OK").line();
+      output.continuation("OK");
       return false;
     case "error":
       writeStatus(output, event.tag, bad(event.text, event.code));
@@ -142,7 +142,7 @@ async function answer(session: Session, command: Command): Promise<boolean> {
     if (completion === undefined) completion = await spec!.run(session, command);
   } catch (error) {
     completion = completionOf(error, session.log);
-    if (!output.atLineStart) throw error;
+    if (!output.atLineStart()) throw error;
   }
   if (session.selected !== undefined && spec?.sync !== false) {
     const uid = "uid" in command && command.uid;

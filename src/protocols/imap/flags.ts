@@ -23,7 +23,9 @@ export function flagsText(mailbox: MailboxState, row: number, recent: boolean): 
   const key = keywordSet[row]! * 64 + bits;
   let text = known.get(key);
   if (text === undefined) {
-    const names = systemFlags.filter(([, bit]) => (bits & bit) !== 0).map(([name]) => name as string);
+    const names = systemFlags
+      .filter(([, bit]) => (bits & bit) !== 0)
+      .map(([name]) => name as string);
     if (recent) names.push("\\Recent");
     text = `(${[...names, ...mailbox.keywordsOf(row)].join(" ")})`;
     if (known.size >= limits.keywordsPerMailboxMax) known.clear();

@@ -1,9 +1,8 @@
 /** What commands answer, and the one place that turns errors into answers. */
 import { errorText, Refusal } from "#base/assert.ts";
-import { utf8 } from "#base/bytes.ts";
 import type { Log } from "#base/log.ts";
 import { ConnectionBroken } from "#base/stream.ts";
-import { encodeUtf7, ImapSyntaxError, type SyntaxCode } from "#wire/index.ts";
+import { ImapSyntaxError, type SyntaxCode } from "#wire/index.ts";
 import type { Output } from "./output.ts";
 import { ViewLost } from "./view.ts";
 
@@ -38,17 +37,13 @@ export function bad(text: string, code: SyntaxCode | null = null): Completion {
   return { status: "BAD", code: code ?? undefined, text };
 }
 
-/** `<tag> OK [CODE] text` or, with the tag `*`, an untagged response. */
+/** A tagged status response, or with the tag `*` an untagged one. */
 export function writeStatus(out: Output, tag: string, completion: Completion): void {
-  out.ascii(tag).ascii(` ${completion.status} `);
-  if (completion.code !== undefined) out.ascii(`[${completion.code}] `);
-  out.text(completion.text).line();
+  out.status(tag, completion.status, { code: completion.code ?? null, text: completion.text });
 }
 
 export function writeBye(out: Output, text: string, code?: string): void {
-  out.ascii("* BYE ");
-  if (code !== undefined) out.ascii(`[${code}] `);
-  out.text(text).line();
+  out.status("*", "BYE", { code: code ?? null, text });
 }
 
 /** Whether an error means that the session cannot go on. */
@@ -72,30 +67,4 @@ export function completionOf(error: unknown, log: Log): Completion {
     "A command failed",
   );
   return no("Internal error, see the server's log", "SERVERBUG");
-}
-
-// Strings. RFC 9051 §4.3
-
-const quotable = /^[\x01-\x09\x0b\x0c\x0e-\x7f]*$/;
-
-/** A quoted string, or a literal where that cannot say it. */
-export function writeString(out: Output, text: string, utf8Quoted = false): void {
-  if (text.length <= 1_000 && (quotable.test(text) || (utf8Quoted && !/[\0\r\n]/.test(text)))) {
-    out.text(`"${text.replace(/["\\]/g, "\\$&")}"`);
-    return;
-  }
-  const bytes = utf8(text);
-  out.ascii(`{${bytes.length}}`).line().bytes(bytes);
-}
-
-const atomForm = /^[^\x00-\x20(){%*"\\\]\x7f-\uffff]+$/;
-
-/**
- * A mailbox name as the session spells it: UTF-8 once it is enabled, else modified UTF-7.
- * RFC 9051 §5.1
- */
-export function writeMailbox(out: Output, name: string, utf8Names: boolean): void {
-  const spelled = utf8Names ? name : encodeUtf7(name);
-  if (atomForm.test(spelled) && spelled.toUpperCase() !== "NIL") out.ascii(spelled);
-  else writeString(out, spelled, utf8Names);
 }

@@ -94,11 +94,7 @@ export class Session {
 
   #sliceEnd = 0;
 
-  constructor(
-    arrival: ImapArrival,
-    services: ImapServices,
-    parts: SessionContext,
-  ) {
+  constructor(arrival: ImapArrival, services: ImapServices, parts: SessionContext) {
     this.services = services;
     this.clock = services.clock;
     this.log = parts.log;

@@ -23,10 +23,10 @@ async function tell(session: Session, allowExpunge: boolean): Promise<void> {
   writeKeywords(session);
   await writeExpunged(session, changes.expunged, changes.expungedSeqs);
   if (changes.exists !== undefined) {
-    output.ascii("* ").number(changes.exists).ascii(" EXISTS").line();
+    output.ascii("* ").number(changes.exists).ascii(" EXISTS").crlf();
     if (!enabled.rev2) {
       takeRecent(session);
-      output.ascii("* ").number(view.recentCount).ascii(" RECENT").line();
+      output.ascii("* ").number(view.recentCount).ascii(" RECENT").crlf();
     }
   }
   await writeFlagsOf(session, changed);
@@ -54,7 +54,7 @@ async function writeExpunged(
   if (enabled.qresync) return writeVanished(session, rangesOf(uids), false);
   // From the last to the first, so that none renumbers those that follow.
   for (let i = seqs.length - 1; i >= 0; i--) {
-    output.ascii("* ").number(seqs[i]!).ascii(" EXPUNGE").line();
+    output.ascii("* ").number(seqs[i]!).ascii(" EXPUNGE").crlf();
     if (output.full) await output.flush();
   }
 }
@@ -68,7 +68,7 @@ export async function writeVanished(
   const { output } = session;
   for (let at = 0; at < uids.length; at += 2 * vanishedRangesMax) {
     output.ascii(earlier ? "* VANISHED (EARLIER) " : "* VANISHED ");
-    output.ascii(formatRanges(uids.subarray(at, at + 2 * vanishedRangesMax))).line();
+    output.ascii(formatRanges(uids.subarray(at, at + 2 * vanishedRangesMax))).crlf();
     if (output.full) await output.flush();
   }
 }
@@ -148,7 +148,7 @@ export function writeFlags(session: Session, row: number, options: FlagsOptions 
     space = " ";
   }
   if (enabled.condstore) output.ascii(`${space}MODSEQ (`).number(modseq[row]!).ascii(")");
-  output.ascii(")").line();
+  output.ascii(")").crlf();
 }
 
 /** The flags of the mailbox, where keywords came into use that were not told yet. RFC 9051 §7.3.5 */
@@ -159,8 +159,8 @@ export function writeKeywords(session: Session): void {
   selected.keywordsTold = keywords.length;
   const names = [...systemFlagNames, ...keywords].join(" ");
   const { output } = session;
-  output.ascii("* FLAGS (").ascii(names).ascii(")").line();
+  output.ascii("* FLAGS (").ascii(names).ascii(")").crlf();
   output.ascii("* OK [PERMANENTFLAGS (");
   if (!selected.readOnly) output.ascii(names).ascii(" \\*");
-  output.ascii(")] Flags that are kept").line();
+  output.ascii(")] Flags that are kept").crlf();
 }

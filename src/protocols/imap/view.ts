@@ -68,7 +68,10 @@ export class View {
   /** Rows that were announced. */
   #liveCount = 0;
 
-  private constructor(mailbox: MailboxState, numbers: Omit<ViewNumbers, "mailbox" | "uidValidity">) {
+  private constructor(
+    mailbox: MailboxState,
+    numbers: Omit<ViewNumbers, "mailbox" | "uidValidity">,
+  ) {
     this.mailbox = mailbox;
     this.#seenModseq = numbers.seenModseq;
     this.#expungeModseq = numbers.expungeModseq;
@@ -265,8 +268,7 @@ export class View {
     const { count } = this;
     if (count === 0 && set.pairs.length > 0) throw new ImapSyntaxError("The mailbox is empty");
     const seqs = resolveSet(set, count);
-    if (rangesMax(seqs) > count)
-      throw new ImapSyntaxError(`There are only ${count} messages`);
+    if (rangesMax(seqs) > count) throw new ImapSyntaxError(`There are only ${count} messages`);
     return seqs.map((seq) => this.uidOfSeq(seq));
   }
 

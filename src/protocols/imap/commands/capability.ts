@@ -7,6 +7,6 @@ export const capability: CommandSpec<PlainCommand> = {
   state: "authenticated",
   capabilities: [],
   run(session) {
-    session.output.ascii("* CAPABILITY ").ascii(session.capabilities.join(" ")).line();
+    session.output.ascii("* CAPABILITY ").ascii(session.capabilities.join(" ")).crlf();
   },
 };

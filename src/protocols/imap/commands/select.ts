@@ -4,7 +4,7 @@ import { ImapSyntaxError } from "#wire/index.ts";
 import type { MailboxState } from "#store/index.ts";
 import type { CommandSpec } from "../command-spec.ts";
 import { mailboxId } from "../object-ids.ts";
-import { type Completion, ok, writeMailbox } from "../responses.ts";
+import { type Completion, ok } from "../responses.ts";
 import type { Session } from "../session.ts";
 import { writeFlagsOf, writeKeywords, writeVanished } from "../sync.ts";
 import { View } from "../view.ts";
@@ -34,10 +34,11 @@ async function open(
 ): Promise<Completion> {
   const { account, enabled } = session;
   // RFC 7162 §3.2.5: a client error without ENABLE QRESYNC.
-  if (command.qresync !== null && !enabled.qresync) throw new ImapSyntaxError("Enable QRESYNC first");
+  if (command.qresync !== null && !enabled.qresync)
+    throw new ImapSyntaxError("Enable QRESYNC first");
   const before = session.selected;
   session.deselect();
-  if (before !== undefined) session.output.ascii("* OK [CLOSED] Mailbox closed").line();
+  if (before !== undefined) session.output.ascii("* OK [CLOSED] Mailbox closed").crlf();
   const mailbox = session.findMailbox(command.mailbox);
   if (command.condstore) enabled.condstore = true;
   const takes = !readOnly && !enabled.rev2;
@@ -52,23 +53,25 @@ async function open(
 function writeState(session: Session, mailbox: MailboxState): void {
   const { enabled, output, view } = session;
   writeKeywords(session);
-  output.ascii("* ").number(view.count).ascii(" EXISTS").line();
+  output.ascii("* ").number(view.count).ascii(" EXISTS").crlf();
   if (!enabled.rev2) {
-    output.ascii("* ").number(view.recentCount).ascii(" RECENT").line();
+    output.ascii("* ").number(view.recentCount).ascii(" RECENT").crlf();
     // RFC 3501 §7.1
     const unseen = mailbox.firstUnseenRow();
     if (unseen >= 0)
-      output.ascii("* OK [UNSEEN ").number(unseen + 1).ascii("] First unseen").line();
+      output
+        .ascii("* OK [UNSEEN ")
+        .number(unseen + 1)
+        .ascii("] First unseen")
+        .crlf();
   }
-  output.ascii(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs are valid`).line();
-  output.ascii(`* OK [UIDNEXT ${mailbox.uidNext}] Next UID`).line();
-  output.ascii(`* OK [HIGHESTMODSEQ ${mailbox.highestModseq}] Highest mod-sequence`).line();
+  output.ascii(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs are valid`).crlf();
+  output.ascii(`* OK [UIDNEXT ${mailbox.uidNext}] Next UID`).crlf();
+  output.ascii(`* OK [HIGHESTMODSEQ ${mailbox.highestModseq}] Highest mod-sequence`).crlf();
   const id = mailboxId(session.account.state.id, mailbox.number);
-  output.ascii(`* OK [MAILBOXID (${id})] Mailbox id`).line();
+  output.ascii(`* OK [MAILBOXID (${id})] Mailbox id`).crlf();
   if (enabled.rev2) {
-    output.ascii('* LIST () "/" ');
-    writeMailbox(output, mailbox.name, session.utf8Names);
-    output.line();
+    output.ascii('* LIST () "/" ').mailbox(mailbox.name).crlf();
   }
 }
 
