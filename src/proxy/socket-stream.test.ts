@@ -50,11 +50,11 @@ test("writes of one turn leave in one write", async (t) => {
     writes++;
     return write(...parts);
   }) as typeof ours.write;
-  stream.write(utf8("a"));
+  void stream.write(utf8("a"));
   await Promise.resolve();
-  stream.write(utf8("b"));
+  void stream.write(utf8("b"));
   await Promise.resolve();
-  stream.write(utf8("c"));
+  void stream.write(utf8("c"));
   const [answer] = (await once(peer, "data")) as [Buffer];
   assert.equal(answer.toString(), "abc");
   assert.equal(writes, 1);

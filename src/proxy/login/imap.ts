@@ -132,7 +132,7 @@ class ImapLogin {
         this.#bad(event.tag, "Log in first");
         break;
       case "error":
-        this.#bad(event.tag, event.text);
+        this.#bad(event.tag, event.text, event.code);
         break;
       case "fatal":
         this.#goodbye(event.text);
@@ -310,8 +310,8 @@ class ImapLogin {
     return names.join(" ");
   }
 
-  #bad(tag: string, text: string): void {
-    this.#status(tag, "BAD", { text });
+  #bad(tag: string, text: string, code: string | null = null): void {
+    this.#status(tag, "BAD", { text, code });
     this.#errorsInARow++;
     if (this.#errorsInARow >= limits.syntaxErrorsMax) this.#goodbye("Too many errors");
   }
@@ -319,7 +319,7 @@ class ImapLogin {
   #status(
     tag: string,
     status: "OK" | "NO" | "BAD",
-    response: { code?: string; text: string },
+    response: { code?: string | null; text: string },
   ): void {
     this.#out.status(tag, status, response);
     this.#flush();
