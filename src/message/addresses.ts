@@ -128,7 +128,7 @@ class AddressReader {
   #endAddress(): void {
     const name = this.#words.trim();
     if (this.#mailbox !== undefined) {
-      const known = this.#mailbox !== "" || this.#host !== "";
+      const known = this.#mailbox !== "" || this.#host !== "" || name !== "";
       if (known)
         this.#out.push({
           name: name === "" ? this.#comment : name,

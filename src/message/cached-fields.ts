@@ -89,7 +89,6 @@ export function encodeCachedFields(message: ParsedMessage): Uint8Array {
 
 /** The UTF-8 bytes of `text`, one character per byte. */
 function utf8Text(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- asks whether all is 7-bit
   return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text).toString("latin1");
 }
 

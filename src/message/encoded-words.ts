@@ -59,7 +59,6 @@ function decodeWordBytes(encoding: string, text: string): string {
 
 /** Text outside encoded words: ASCII, as a rule. */
 function rawText(value: string): string {
-  // oxlint-disable-next-line no-control-regex -- asks whether all is 7-bit
   return /^[\x00-\x7f]*$/.test(value) ? value : decodeCharset(fromLatin1(value), "us-ascii");
 }
 

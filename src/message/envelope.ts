@@ -58,10 +58,8 @@ export function envelopeOf(header: HeaderIndex): Envelope {
  * RFC 9051 §4.3
  */
 export function imapString(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- the grammar is about control characters
   if (!/["\\\x00\r\n\x80-\xff]/.test(text)) return `"${text}"`;
   const clean = text.includes("\0") ? text.replaceAll("\0", "") : text;
-  // oxlint-disable-next-line no-control-regex -- as above
   if (/[\r\n\x80-\xff]/.test(clean)) return `{${clean.length}}\r\n${clean}`;
   return `"${clean.replace(/["\\]/g, "\\$&")}"`;
 }

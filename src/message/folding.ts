@@ -5,7 +5,6 @@
  * outside the basic plane.
  */
 export function foldCase(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- asks whether all is 7-bit
   if (/^[\x00-\x7f]*$/.test(text)) return text.toUpperCase();
   return text.normalize("NFKD").toUpperCase();
 }

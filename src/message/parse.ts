@@ -67,6 +67,8 @@ interface Level {
   readonly node: Node;
   /** `--boundary` of an open multipart; undefined for others, and after the closing delimiter. */
   delimiter: Buffer | undefined;
+  /** A delimiter of this multipart was seen. */
+  delimited: boolean;
   /** Line ends of the message before the body. */
   linesBefore: number;
 }
@@ -322,6 +324,7 @@ export class MessageParser {
       if (before > 0 && window[before - 1] === CR) before--;
     }
     this.#closeLevels(index + 1, this.#base + before, this.#base + at);
+    level.delimited = true;
     this.#at = end;
     this.#searched = end;
     if (end > at && window[end - 1] === LF) this.#lines++;
@@ -337,7 +340,7 @@ export class MessageParser {
   /** Begins a part whose header begins at `start` of the message. */
   #open(start: number): Node {
     const node = new Node(start);
-    this.#levels.push({ node, delimiter: undefined, linesBefore: 0 });
+    this.#levels.push({ node, delimiter: undefined, delimited: false, linesBefore: 0 });
     this.#partCount++;
     this.#header = new HeaderIndex(noBytes);
     this.#inHeader = true;
@@ -400,7 +403,7 @@ export class MessageParser {
     const levels = this.#levels;
     let ceiling = delimiter;
     for (let i = from; i < levels.length; i++) {
-      const { node, linesBefore, delimiter: open } = levels[i]!;
+      const { node, linesBefore, delimiter: open, delimited } = levels[i]!;
       if (open !== undefined) this.#openDelimiters--;
       node.headerStart = Math.min(node.headerStart, ceiling);
       node.bodyStart = Math.min(node.bodyStart, ceiling);
@@ -408,7 +411,7 @@ export class MessageParser {
       const counted = node.bodyEnd < delimiter ? this.#lines - 1 : this.#lines;
       node.lines = node.bodyEnd === node.bodyStart ? 0 : Math.max(counted - linesBefore, 0);
       if (node.kind === "multipart" && node.children.length === 0) {
-        node.children.push(new Node(node.bodyEnd));
+        node.children.push(madeUpChild(node, delimited));
         this.#partCount++;
       }
       ceiling = node.bodyEnd;
@@ -424,6 +427,17 @@ export class MessageParser {
     else this.#plain = sampler.sample();
     this.#sampler = undefined;
   }
+}
+
+/**
+ * The part of a multipart that has none, because BODYSTRUCTURE needs one. Where no delimiter was
+ * found at all it has the whole body, so that the text can be read and found.
+ */
+function madeUpChild(multipart: Node, delimited: boolean): Node {
+  const child = new Node(delimited ? multipart.bodyEnd : multipart.bodyStart);
+  child.bodyEnd = multipart.bodyEnd;
+  if (!delimited) child.lines = multipart.lines;
+  return child;
 }
 
 /** A part at a limit keeps its place in the tree and is not looked into. */

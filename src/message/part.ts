@@ -17,7 +17,8 @@ export interface Disposition {
 
 /**
  * - `leaf`: content that is not looked into
- * - `multipart`: `children` are its parts, at least one (an empty one is made up if there is none)
+ * - `multipart`: `children` are its parts, at least one: if there is none, one is made up, of
+ *   text/plain, with the body where no delimiter was found in it, else empty
  * - `message`: message/rfc822 or message/global; its only child is the embedded message
  */
 export type PartKind = "leaf" | "multipart" | "message";

@@ -46,7 +46,7 @@ function plainLines(text: string): string {
 
 /** Characters that are not seen: controls, soft hyphens, zero-width padding, byte order marks. */
 const unseen =
-  /[\u0000-\u0008\u000e-\u001f\u007f-\u009f\u00ad\u034f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+/g;
+  /[\0-\u0008\u000e-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+|\u034f+/g;
 
 function collapse(text: string): string {
   return text.replace(unseen, "").replace(/\s+/g, " ").trim();

@@ -63,10 +63,8 @@ const SKIP = 0x80;
 const PAD = 0x81;
 /** Value of each base64 character; SKIP for what RFC 2045 §6.8 says to ignore. */
 const base64Values = new Uint8Array(256).fill(SKIP);
-for (const [value, c] of [
-  ..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-].entries())
-  base64Values[c.charCodeAt(0)] = value;
+const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+for (let value = 0; value < 64; value++) base64Values[base64Alphabet.charCodeAt(value)] = value;
 base64Values[0x3d] = PAD;
 
 /**
