@@ -30,9 +30,9 @@ test("Macros stand alone", () => {
 
 test("Every plain item is read", () => {
   const names = [
-    ...["FLAGS", "UID", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "BODY"],
-    ...["MODSEQ", "EMAILID", "THREADID", "SAVEDATE", "RFC822", "RFC822.HEADER", "RFC822.TEXT"],
-  ];
+    ["FLAGS", "UID", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "BODY"],
+    ["MODSEQ", "EMAILID", "THREADID", "SAVEDATE", "RFC822", "RFC822.HEADER", "RFC822.TEXT"],
+  ].flat();
   assert.deepEqual(
     itemsOf(`(${names.join(" ")})`),
     names.map((item) => ({ item })),

@@ -14,7 +14,7 @@ const atext = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\u{10ffff}]$/u;
 // Underscores occur in practice.
 const domainForm =
   /^(?:[A-Za-z0-9_\u0080-\u{10ffff}](?:[A-Za-z0-9_\-\u0080-\u{10ffff}]*[A-Za-z0-9_\u0080-\u{10ffff}])?\.)*[A-Za-z0-9_\u0080-\u{10ffff}](?:[A-Za-z0-9_\-\u0080-\u{10ffff}]*[A-Za-z0-9_\u0080-\u{10ffff}])?$/u;
-const literalForm = /^\[(?:IPv6:[0-9A-Fa-f:.]+|[0-9.]+|[A-Za-z0-9-]+:[!-Z^-~]+)\]$/;
+const literalForm = /^\[(?:IPv6:[0-9A-Fa-f:.]+|[0-9.]+|(?!IPv6:)[A-Za-z0-9-]+:[!-Z^-~]+)\]$/i;
 const ascii = /^[\x00-\x7f]*$/;
 
 /** Reads the tokens of one command line. */
@@ -75,7 +75,7 @@ function plainLocal(line: LineCursor, fail: () => never): string {
 
 function readDomain(line: LineCursor, fail: () => never): string {
   const start = line.at;
-  const domain = line.skip("[") ? `${line.until("]> ")}` : line.until("> ");
+  const domain = line.skip("[") ? line.until("]> ") : line.until("> ");
   if (line.text[start] === "[") {
     line.skip("]");
     const literal = line.text.slice(start, line.at);

@@ -19,7 +19,8 @@ export type SmtpEvent =
   | { readonly kind: "data"; readonly bytes: Uint8Array }
   /**
    * The end of DATA, or of the octets of one BDAT. `bareCr`, `bareLf`: line ends other than CRLF
-   * were seen since `startData` or the first `startChunk` of the message.
+   * were seen since `startData` or the first `startChunk` of the message. Only the last BDAT of
+   * a message tells the whole: a CR at the end of another one may find its LF.
    */
   | { readonly kind: "data-end"; readonly bareCr: boolean; readonly bareLf: boolean };
 

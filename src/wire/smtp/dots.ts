@@ -13,19 +13,28 @@ const carriageReturn: Uint8Array = Uint8Array.of(cr);
 
 /** Looks for line ends that are not CRLF, over any number of pieces. */
 export class BareLineEnds {
-  bareCr = false;
-  bareLf = false;
+  #bareCr = false;
+  #bareLf = false;
   /** The piece before ended with CR. */
   #pending = false;
+
+  /** A CR was seen that no LF follows, the last octet so far included. */
+  get bareCr(): boolean {
+    return this.#bareCr || this.#pending;
+  }
+
+  get bareLf(): boolean {
+    return this.#bareLf;
+  }
 
   /** Looks at the next piece. */
   scan(bytes: Buffer): void {
     const length = bytes.length;
-    if (length === 0 || (this.bareCr && this.bareLf)) return;
+    if (length === 0 || (this.#bareCr && this.#bareLf)) return;
     let at = 0;
     if (this.#pending) {
       if (bytes[0] === lf) at = 1;
-      else this.bareCr = true;
+      else this.#bareCr = true;
     }
     this.#pending = bytes[length - 1] === cr;
     let feed = bytes.indexOf(lf, at);
@@ -38,20 +47,14 @@ export class BareLineEnds {
         continue;
       }
       if (feed >= 0 && (back < 0 || feed < back)) {
-        this.bareLf = true;
-        feed = this.bareCr ? -1 : bytes.indexOf(lf, feed + 1);
+        this.#bareLf = true;
+        feed = this.#bareCr ? -1 : bytes.indexOf(lf, feed + 1);
       } else {
-        if (back < length - 1) this.bareCr = true;
-        back = this.bareLf ? -1 : bytes.indexOf(cr, back + 1);
+        if (back < length - 1) this.#bareCr = true;
+        back = this.#bareLf ? -1 : bytes.indexOf(cr, back + 1);
       }
-      if (this.bareCr && this.bareLf) return;
+      if (this.#bareCr && this.#bareLf) return;
     }
-  }
-
-  /** Nothing follows. */
-  finish(): void {
-    if (this.#pending) this.bareCr = true;
-    this.#pending = false;
   }
 }
 
