@@ -44,6 +44,11 @@ export function objectStoreContract(driver: string, open: () => Promise<ObjectSt
     assert.equal(fromUtf8(got), "before");
     got[0] = 0x2a;
     assert.equal(fromUtf8((await store.get("x"))!), "before");
+    // A Buffer's `slice` shares its memory.
+    const buffer = Buffer.from("before");
+    await store.put("y", [buffer]);
+    buffer[0] = 0x2a;
+    assert.equal(fromUtf8((await store.get("y"))!), "before");
   });
 
   check("puts if absent once", async (store) => {
