@@ -2,6 +2,7 @@
  * The proxy's part of roost.config.ts. Declares; nothing is read or opened here.
  */
 import * as v from "valibot";
+import type { OnLogin } from "./login/arrival.ts";
 
 const port = v.pipe(
   v.number(),
@@ -80,3 +81,8 @@ export type ListenerSettings = v.InferOutput<typeof listener>;
 export type TlsSettings = v.InferOutput<typeof tlsSettings>;
 export type CertificateFiles = v.InferOutput<typeof certificateFiles>;
 export type ClearTextLogin = v.InferOutput<typeof clearTextLoginSettings>;
+
+/** Called when somebody has proven who they are, before the client hears of it. */
+export const onLoginHook = v.optional(
+  v.custom<OnLogin>((value) => typeof value === "function", "expected a function"),
+);

@@ -1,0 +1,21 @@
+/**
+ * The administration's part of roost.config.ts. Declares; nothing is opened here.
+ */
+import * as v from "valibot";
+
+/** Where the page for monitoring (/metrics, /healthz) is served; false: nowhere. */
+export const httpSettings = v.optional(
+  v.union(
+    [
+      v.literal(false),
+      v.strictObject({
+        host: v.optional(v.pipe(v.string(), v.nonEmpty()), "127.0.0.1"),
+        port: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535)),
+      }),
+    ],
+    "expected { host, port } with a port from 0 to 65535, or false",
+  ),
+  { port: 1080 },
+);
+
+export type HttpSettings = v.InferOutput<typeof httpSettings>;

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { checkConfig, ConfigError, defineConfig, loadConfig } from "./index.ts";
+
+function folderWith(t: TestContext, files: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), "roost-config-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+/** The lines under the headline of the error that a configuration causes. */
+function problems(config: unknown): string[] {
+  try {
+    checkConfig(config, "/etc/roost.config.ts");
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    const [head, ...lines] = error.message.split("\n");
+    assert.equal(head, "/etc/roost.config.ts cannot be used:");
+    return lines.map((line) => line.trim());
+  }
+  return [];
+}
+
+test("without a file the defaults serve, on loopback", async (t) => {
+  const folder = folderWith(t, {});
+  const { settings, file } = await loadConfig({ folder });
+  assert.equal(file, undefined);
+  assert.equal(settings.dataDir, join(folder, "data"));
+  assert.deepEqual(
+    settings.listeners.map(({ protocol, port, hosts, tls }) => [protocol, port, hosts, tls]),
+    [
+      ["imap", 1143, undefined, "starttls"],
+      ["imap", 1993, undefined, "implicit"],
+      ["lmtp", 1024, undefined, "starttls"],
+    ],
+  );
+  assert.equal(settings.clearTextLogin, "loopback");
+  assert.deepEqual(settings.http, { host: "127.0.0.1", port: 1080 });
+});
+
+test("a TypeScript file anywhere can use defineConfig and hooks; paths are relative to it", async (t) => {
+  const folder = folderWith(t, {
+    "roost.config.ts": `
+      import { defineConfig, Refusal } from "roost/config";
+      export default defineConfig({
+        dataDir: "mail" as string,
+        listeners: [{ protocol: "lmtp", path: "run/lmtp.sock", mode: 0o660 }],
+        tls: { certificate: "a.crt", key: "/b.key" },
+        http: false,
+        onLogin: async ({ identity }) => {
+          if (identity.name === "mallory") throw new Refusal("CANNOT", "Go away");
+        },
+      });`,
+  });
+  const { settings, file } = await loadConfig({ folder });
+  assert.equal(file, join(folder, "roost.config.ts"));
+  assert.equal(settings.dataDir, join(folder, "mail"));
+  assert.equal(settings.listeners[0]?.path, join(folder, "run/lmtp.sock"));
+  assert.equal(settings.tls.certificate, join(folder, "a.crt"));
+  assert.equal(settings.tls.key, "/b.key");
+  assert.equal(settings.http, false);
+  assert.equal(typeof settings.onLogin, "function");
+});
+
+test("a file that was changed can be read again", async (t) => {
+  const folder = folderWith(t, { "roost.config.mjs": `export default { logLevel: "warn" };` });
+  assert.equal((await loadConfig({ folder })).settings.logLevel, "warn");
+  writeFileSync(join(folder, "roost.config.mjs"), `export default { logLevel: "error" };`);
+  assert.equal((await loadConfig({ folder, again: true })).settings.logLevel, "error");
+});
+
+test("an error says what stands where and what was expected", () => {
+  assert.deepEqual(problems({ listeners: [{ protocol: "imap", port: 70_000 }] }), [
+    "listeners[0].port: expected a port from 0 to 65535, found 70000",
+  ]);
+  assert.deepEqual(problems({ listeners: [{ protocol: "pop3", port: 110 }] }), [
+    `listeners[0].protocol: expected "imap" or "lmtp", found 'pop3'`,
+  ]);
+  assert.deepEqual(problems({ dataDir: 5, logLevel: "loud" }), [
+    "dataDir: expected string, found 5",
+    `logLevel: expected "debug" or "info" or "warn" or "error" or "silent", found 'loud'`,
+  ]);
+  assert.deepEqual(problems({ tls: { certificate: "x" } }), [
+    "tls: expected both certificate and key, or neither for a self-signed one, found { certificate: 'x', names: {}, minVersion: 'TLSv1.2' }",
+  ]);
+  assert.deepEqual(problems({ tls: { names: { "a.example": { key: "x" } } } }), [
+    'tls.names["a.example"].certificate: it is missing',
+  ]);
+  assert.deepEqual(problems({ onLogin: "x" }), ["onLogin: expected a function, found 'x'"]);
+  assert.deepEqual(problems(5), ["expected Object, found 5"]);
+});
+
+test("unknown names are refused with what was probably meant", () => {
+  assert.deepEqual(problems({ listenrs: [] }), [
+    'listenrs: there is no such setting; did you mean "listeners"?',
+  ]);
+  assert.deepEqual(problems({ tls: { minversion: 1 } }), [
+    'tls.minversion: there is no such setting; did you mean "minVersion"?',
+  ]);
+  assert.deepEqual(problems({ quota: { elephants: 1 } }), [
+    "quota.elephants: there is no such setting; there are bytes, messages",
+  ]);
+  assert.deepEqual(problems({ listeners: [{ protocol: "imap", prt: 1, port: 1 }] }), [
+    'listeners[0].prt: there is no such setting; did you mean "port"?',
+  ]);
+});
+
+test("files that are missing, broken or export nothing are named", async (t) => {
+  const folder = folderWith(t, {
+    "broken.ts": "export default {",
+    "empty.ts": "export const x = 1;",
+    "throws.ts": "throw new Error('no luck')",
+  });
+  const cases: [string, RegExp][] = [
+    ["missing.ts", /missing\.ts cannot be used:\n {2}there is no such file/],
+    ["broken.ts", /broken\.ts cannot be used:\n {2}running it failed: /],
+    ["empty.ts", /empty\.ts cannot be used:\n {2}expected `export default/],
+    ["throws.ts", /throws\.ts cannot be used:\n {2}running it failed: no luck/],
+  ];
+  for (const [file, message] of cases)
+    await assert.rejects(loadConfig({ folder, file }), { name: "ConfigError", message });
+});
+
+test("defineConfig gives types", () => {
+  const config = defineConfig({ quota: { bytes: 1 << 30 } });
+  // @ts-expect-error an unknown setting is found while typing
+  defineConfig({ quotas: {} });
+  assert.deepEqual(checkConfig(config, "/etc").quota, { bytes: 1 << 30 });
+});

@@ -1,0 +1,46 @@
+/** All settings, composed from what the areas declare. */
+import * as v from "valibot";
+import { httpSettings } from "#admin/settings.ts";
+import { authSettings } from "#auth/settings.ts";
+import { onDeliverHook, onRecipientHook } from "#delivery/settings.ts";
+import {
+  clearTextLoginSettings,
+  listenersSettings,
+  onLoginHook,
+  tlsSettings,
+} from "#proxy/settings.ts";
+
+const wholeNumber = v.pipe(
+  v.number(),
+  v.integer("expected a whole number"),
+  v.minValue(0, "expected 0 or more"),
+);
+
+export const settingsSchema = v.strictObject({
+  /** Folder of everything the server keeps. */
+  dataDir: v.optional(v.pipe(v.string(), v.nonEmpty("expected a path")), "./data"),
+  /** What the server calls itself; default is the name of the machine. */
+  hostname: v.optional(v.pipe(v.string(), v.nonEmpty("expected a host name"))),
+  logLevel: v.optional(v.picklist(["debug", "info", "warn", "error", "silent"]), "info"),
+  listeners: listenersSettings,
+  tls: tlsSettings,
+  clearTextLogin: clearTextLoginSettings,
+  http: httpSettings,
+  auth: authSettings,
+  /** What an account may hold that has no quota of its own; an absent limit is none. */
+  quota: v.optional(
+    v.strictObject({ bytes: v.optional(wholeNumber), messages: v.optional(wholeNumber) }),
+    {},
+  ),
+  /** Makes an account "demo" with sample mail on the first start; for trials on one machine. */
+  demo: v.optional(v.boolean(), false),
+  onLogin: onLoginHook,
+  onRecipient: onRecipientHook,
+  onDeliver: onDeliverHook,
+});
+
+/** What roost.config.ts may say. */
+export type RoostConfig = v.InferInput<typeof settingsSchema>;
+
+/** The same with all defaults, and with absolute paths. */
+export type Settings = v.InferOutput<typeof settingsSchema>;
