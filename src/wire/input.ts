@@ -1,12 +1,14 @@
 /** Octets that have arrived and are not yet used up. */
 import { asBuffer, noBytes } from "../base/bytes.ts";
 
+const nothing = asBuffer(noBytes);
+
 /**
  * A queue of octets in one piece of memory. What was given out stays as it is: memory is only
  * appended to, and left for a new piece when it is full.
  */
 export class InputBuffer {
-  bytes: Buffer = asBuffer(noBytes);
+  bytes: Buffer = nothing;
   /** The unused octets are `bytes[start .. end)`. */
   start = 0;
   end = 0;
@@ -42,6 +44,14 @@ export class InputBuffer {
     this.start = 0;
     this.bytes = grown;
     this.#owned = true;
+  }
+
+  /** Lets go of the memory where nothing is left in it: idle connections hold none. */
+  release(): void {
+    if (this.start < this.end) return;
+    this.bytes = nothing;
+    this.start = this.end = 0;
+    this.#owned = false;
   }
 
   /** Index of the first LF at or after `from`, or -1. */

@@ -1,4 +1,4 @@
-/** The announcement of a literal at the end of a line. RFC 9051 §4.3, RFC 7888 §4 */
+/** The announcement of a literal at the end of a line. RFC 9051 §4.3, RFC 7888 §3 */
 import { octet } from "./syntax.ts";
 
 export interface Announcement {

@@ -118,6 +118,7 @@ export class CommandDecoder {
     this.#announced = -1;
     for (;;) {
       const event = this.#step();
+      if (event === more) this.#input.release();
       if (event !== null) return event;
     }
   }

@@ -183,7 +183,7 @@ function readBinary(cursor: Cursor, peek: boolean): FetchItem {
   return { item: "BINARY[]", part, peek, partial: readPartial(cursor), label };
 }
 
-// RFC 8970 §6 (fetch-att)
+// RFC 8970 §3
 function readPreview(cursor: Cursor): FetchItem {
   if (cursor.peek() !== 0x20 || cursor.bytes[cursor.at + 1] !== 0x28 || cursor.at + 1 >= cursor.end)
     return { item: "PREVIEW", lazy: false };

@@ -3,7 +3,7 @@ import type { Cursor } from "./cursor.ts";
 import type { StatusItem } from "./status.ts";
 import { readStatusItems } from "./status.ts";
 
-/** RFC 9051 §6.3.9, RFC 5258 §3, RFC 6154 §5.2 */
+/** RFC 9051 §6.3.9, RFC 5258 §3, RFC 6154 §2 */
 export interface ListCommand {
   readonly name: "LIST";
   readonly tag: string;
@@ -22,7 +22,7 @@ export interface ListCommand {
     readonly subscribed: boolean;
     readonly children: boolean;
     readonly specialUse: boolean;
-    /** RFC 9051 §6.3.9.8 */
+    /** RFC 5819 §2 */
     readonly status: readonly StatusItem[] | null;
   };
 }

@@ -61,7 +61,7 @@ export function parseSelect(cursor: Cursor, name: SelectCommand["name"]): Select
   return { name, tag: cursor.tag, mailbox, condstore, qresync };
 }
 
-/** RFC 9051 §6.3.5 to §6.3.8 */
+/** RFC 9051 §6.3.5, §6.3.7, §6.3.8, RFC 9208 §4.1.2 */
 export interface MailboxCommand {
   readonly name: "DELETE" | "SUBSCRIBE" | "UNSUBSCRIBE" | "GETQUOTAROOT";
   readonly tag: string;
@@ -125,7 +125,7 @@ export function parseRename(cursor: Cursor): RenameCommand {
   return { name: "RENAME", tag: cursor.tag, from, to: cursor.mailbox() };
 }
 
-/** RFC 9208 §4.1.2 */
+/** RFC 9208 §4.1.1 */
 export interface GetQuotaCommand {
   readonly name: "GETQUOTA";
   readonly tag: string;

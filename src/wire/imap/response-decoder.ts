@@ -61,6 +61,7 @@ export class ResponseDecoder {
   next(): ResponseEvent {
     const input = this.#input;
     for (;;) {
+      input.release();
       if (input.length < this.#framed) return more;
       const feed = input.lineFeed(input.start + Math.max(this.#framed, this.#scanned));
       if (feed < 0) {

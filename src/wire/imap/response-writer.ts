@@ -233,7 +233,7 @@ export class ResponseWriter {
     return this.crlf();
   }
 
-  /** A whole command continuation request. RFC 9051 §7.5 */
+  /** A whole command continuation request. RFC 9051 §7.6 */
   continuation(text: string): this {
     return this.ascii("+ ").ascii(text).crlf();
   }

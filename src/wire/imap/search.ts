@@ -7,7 +7,7 @@ import type { SequenceSet } from "./sequence-set.ts";
 /**
  * A search program. Strings are octets in the charset of the command. Shorthands are resolved:
  * UNSEEN is FLAG without, NEW is RECENT and not seen, OLD is not RECENT.
- * RFC 9051 §6.4.4, RFC 5032 §3, RFC 7162 §3.1.5, RFC 8474 §5.3, RFC 8514 §4.3
+ * RFC 9051 §6.4.4, RFC 5032 §2, RFC 7162 §3.1.5, RFC 8474 §6, RFC 8514 §4.3
  */
 export type SearchKey =
   | { readonly key: "ALL" | "RECENT" | "SAVEDATESUPPORTED" }

@@ -162,7 +162,7 @@ export function formatRanges(ranges: Ranges): string {
   return parts.join(",");
 }
 
-/** Wire form of the first `count` of strictly ascending uids. RFC 4315 §3 (uid-set) */
+/** Wire form of the first `count` of strictly ascending uids. RFC 4315 §4 (uid-set) */
 export function formatUidSet(sorted: ArrayLike<number>, count = sorted.length): string {
   return formatRanges(rangesOf(sorted, count));
 }

@@ -15,7 +15,7 @@ const statusItems = [
   "APPENDLIMIT",
 ] as const;
 
-/** RFC 9051 §6.3.11, RFC 7162 §3.1.2, RFC 8474 §4.3, RFC 7889 §3.1, RFC 9208 §4.1.4 */
+/** RFC 9051 §6.3.11, RFC 7162 §3.1.7, RFC 8474 §4.3, RFC 7889 §3, RFC 9208 §4.1.4 */
 export type StatusItem = (typeof statusItems)[number];
 
 const known: ReadonlySet<string> = new Set(statusItems);

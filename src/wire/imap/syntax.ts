@@ -1,6 +1,6 @@
 /** What the grammar is made of: the error it raises and the classes of its octets. */
 
-/** Codes that a syntax error may carry into the tagged response. RFC 9051 §7.1, RFC 7889 §4 */
+/** Codes that a syntax error may carry into the tagged response. RFC 7889 §4, RFC 5530 §3 */
 export type SyntaxCode = "TOOBIG" | "LIMIT";
 
 /** The client's octets do not fit the grammar. The text may be sent to the client. */

@@ -76,7 +76,7 @@ function unsupported(name: string): never {
   throw new SmtpSyntaxError(555, "5.5.4", `Unsupported parameter ${name}`);
 }
 
-// RFC 6531 §3.7.4.2: the reply where an address needs SMTPUTF8 and the transaction has it not.
+// RFC 6531 §3.5: the reply where an address needs SMTPUTF8 and the transaction has it not.
 function checkInternational(address: Address | null, smtpUtf8: boolean): void {
   if (address?.international === true && !smtpUtf8)
     throw new SmtpSyntaxError(553, "5.6.7", "The address needs SMTPUTF8");

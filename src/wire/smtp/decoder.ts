@@ -75,6 +75,7 @@ export class SmtpDecoder {
 
   /** The next event. */
   next(): SmtpEvent {
+    this.#input.release();
     if (this.#dots !== null) return this.#data(this.#dots);
     if (this.#chunkLeft >= 0) return this.#chunk();
     const line = this.#line();

@@ -9,6 +9,11 @@ const cr = 0x0d;
 const lf = 0x0a;
 const dot = 0x2e;
 const stuffed = Buffer.from("\r\n.");
+/**
+ * Text before a dot is copied where it is shorter than this: views of a few octets each, of a text
+ * full of dots, would cost many times its size.
+ */
+const viewBytesMin = 4096;
 const carriageReturn: Uint8Array = Uint8Array.of(cr);
 
 /** Looks for line ends that are not CRLF, over any number of pieces. */
@@ -102,18 +107,48 @@ export class DotDecoder {
     }
   }
 
-  /** Everything up to and with the next CRLF that a dot follows, or all there is. */
+  /** Everything up to the next dot that has to go, or all there is. */
   #run(input: InputBuffer): Uint8Array {
     const found = input.bytes.indexOf(stuffed, input.start);
-    if (found >= 0 && found + 3 <= input.end) {
+    const count = found < 0 ? input.length : found + 2 - input.start;
+    if (found >= 0 && found + stuffed.length <= input.end) {
+      if (count < viewBytesMin) return this.#squeeze(input);
       this.#place = "line";
-      return input.take(found + 2 - input.start);
+      return input.take(count);
     }
-    const last = input.bytes[input.end - 1];
-    if (last === cr) this.#place = "cr";
-    else if (last === lf && input.length > 1 && input.bytes[input.end - 2] === cr)
-      this.#place = "line";
-    else this.#place = "text";
+    this.#settle(input, input.start);
     return input.take(input.length);
+  }
+
+  /** Where the text stands after all of the input, the rest of which begins at `from`. */
+  #settle({ bytes, end }: InputBuffer, from: number): void {
+    const last = bytes[end - 1];
+    if (last === cr) this.#place = "cr";
+    else this.#place = last === lf && end - from > 1 && bytes[end - 2] === cr ? "line" : "text";
+  }
+
+  /** Copies the input without its stuffed dots, as far as they are clear: one piece for many. */
+  #squeeze(input: InputBuffer): Uint8Array {
+    const { bytes, end } = input;
+    const out = Buffer.allocUnsafe(input.length);
+    let length = 0;
+    let from = input.start;
+    for (;;) {
+      const found = bytes.indexOf(stuffed, from);
+      if (found < 0 || found + stuffed.length > end) break;
+      length += bytes.copy(out, length, from, found + 2);
+      from = found + 2;
+      const clear = from + 2 < end && !(bytes[from + 1] === cr && bytes[from + 2] === lf);
+      if (!clear) {
+        input.start = from;
+        this.#place = "line";
+        return out.subarray(0, length);
+      }
+      from++;
+    }
+    length += bytes.copy(out, length, from, end);
+    input.start = end;
+    this.#settle(input, from);
+    return out.subarray(0, length);
   }
 }
