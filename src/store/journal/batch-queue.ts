@@ -35,6 +35,13 @@ export class BatchQueue {
   #back: AccountQueue | null = null;
   #entries = 0;
   #bytes = 0;
+  /** How many exempt appends of an account wait. */
+  readonly #exempt = new Map<AccountId, number>();
+
+  /** Whether an append waits that may pass while the tail is at its limit. */
+  get hasExempt(): boolean {
+    return this.#exempt.size > 0;
+  }
 
   get entries(): number {
     return this.#entries;
@@ -51,6 +58,8 @@ export class BatchQueue {
     const pending = { entry, length, resolve, reject, following: null };
     this.#entries++;
     this.#bytes += length + tableEntryBytes;
+    if (entry.exempt === true)
+      this.#exempt.set(entry.account, (this.#exempt.get(entry.account) ?? 0) + 1);
     const queue = this.#byAccount.get(entry.account);
     if (queue !== undefined) {
       queue.last.following = pending;
@@ -77,17 +86,53 @@ export class BatchQueue {
       if (bytes > room && taken.length > 0) break;
       room -= bytes;
       taken.push(pending);
-      this.#entries--;
-      this.#bytes -= bytes;
       this.#front = queue.behind;
       if (this.#front === null) this.#back = null;
-      if (pending.following === null) this.#byAccount.delete(queue.account);
-      else {
-        queue.first = pending.following;
-        this.#stand(queue);
-      }
+      if (this.#took(queue)) this.#stand(queue);
     }
     return taken;
+  }
+
+  /**
+   * Like `take`, but only exempt appends and those that wait before them for the same account.
+   */
+  takeExempt(bytesMax: number, entriesMax: number): PendingAppend[] {
+    const taken: PendingAppend[] = [];
+    let room = bytesMax - batchHeaderBytes;
+    let next = this.#front;
+    this.#front = null;
+    this.#back = null;
+    for (let queue = next; queue !== null; queue = next) {
+      next = queue.behind;
+      let left = true;
+      while (left && this.#exempt.has(queue.account) && taken.length < entriesMax) {
+        const bytes = queue.first.length + tableEntryBytes;
+        if (bytes > room && taken.length > 0) break;
+        room -= bytes;
+        taken.push(queue.first);
+        left = this.#took(queue);
+      }
+      if (left) this.#stand(queue);
+    }
+    return taken;
+  }
+
+  /** Counts off the first append of an account; false where it was the last one. */
+  #took(queue: AccountQueue): boolean {
+    const { entry, length, following } = queue.first;
+    this.#entries--;
+    this.#bytes -= length + tableEntryBytes;
+    if (entry.exempt === true) {
+      const count = this.#exempt.get(queue.account)! - 1;
+      if (count === 0) this.#exempt.delete(queue.account);
+      else this.#exempt.set(queue.account, count);
+    }
+    if (following === null) {
+      this.#byAccount.delete(queue.account);
+      return false;
+    }
+    queue.first = following;
+    return true;
   }
 
   #stand(queue: AccountQueue): void {

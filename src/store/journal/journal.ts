@@ -13,6 +13,11 @@ export interface JournalEntry {
   readonly account: AccountId;
   /** In one piece or in pieces; they must not be changed before the append is settled. */
   readonly payload: Uint8Array | readonly Uint8Array[];
+  /**
+   * Written even while the tail is at its limit, together with what waits before it for the same
+   * account: settling must be able to go on. Not refused because the queue is full.
+   */
+  readonly exempt?: boolean;
 }
 
 /** Where an entry stands in the order of its journal. */

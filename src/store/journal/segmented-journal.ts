@@ -145,7 +145,9 @@ export class SegmentedJournal implements Journal {
     if (bytes + batchHeaderBytes > this.#limits.batchBytesMax)
       return Promise.reject(new Bug(`An entry of ${bytes} bytes does not fit into a batch`));
     const { queueEntriesMax, queueBytesMax } = this.#limits;
-    if (this.#queue.entries >= queueEntriesMax || this.#queue.bytes + bytes > queueBytesMax)
+    const queueIsFull =
+      this.#queue.entries >= queueEntriesMax || this.#queue.bytes + bytes > queueBytesMax;
+    if (queueIsFull && entry.exempt !== true)
       return Promise.reject(new Refusal("UNAVAILABLE", "Too many changes wait to be stored"));
     return new Promise((resolve, reject) => {
       this.#queue.add(entry, { resolve, reject });
@@ -237,8 +239,11 @@ export class SegmentedJournal implements Journal {
     while (this.#state === "open" && (this.#queue.entries > 0 || this.#rotations.length > 0)) {
       try {
         if (this.#rotations.length > 0) await this.#rotateForCallers();
-        else if (this.#tailIsFull() && !this.#closing) break;
-        else await this.#writeBatch();
+        else {
+          const onlyExempt = this.#tailIsFull() && !this.#closing;
+          if (onlyExempt && !this.#queue.hasExempt) break;
+          await this.#writeBatch(onlyExempt);
+        }
       } catch (error) {
         this.#fail(error);
       }
@@ -254,11 +259,13 @@ export class SegmentedJournal implements Journal {
     return full;
   }
 
-  async #writeBatch(): Promise<void> {
+  async #writeBatch(onlyExempt: boolean): Promise<void> {
     const { batchBytesMax, batchEntriesMax } = this.#limits;
     if (this.#linger !== undefined && this.#queue.bytes < batchBytesMax && !this.#closing)
       await sleep(this.#linger.clock, this.#linger.ms);
-    const appends = this.#queue.take(batchBytesMax, batchEntriesMax);
+    const appends = onlyExempt
+      ? this.#queue.takeExempt(batchBytesMax, batchEntriesMax)
+      : this.#queue.take(batchBytesMax, batchEntriesMax);
     this.#inFlight = appends;
     let spot = this.#spot;
     let bytes = batchHeaderBytes;
