@@ -279,7 +279,7 @@ export class Account {
     for (const message of messages) bytes += message.prepared.body.length;
     this.requireRoom(messages.length, bytes);
     const inline = bytes <= limits.inlineBodyBytesMax;
-    const packs = inline ? undefined : await this.#putLarge(messages);
+    const packs = inline ? undefined : await this.#putLarge(number, messages);
     const mailbox = this.state.mailboxes.get(number);
     if (mailbox === undefined) throw new Refusal("TRYCREATE", "The mailbox is not there any more");
     this.requireRoom(messages.length, bytes);
@@ -287,6 +287,7 @@ export class Account {
   }
 
   async #putLarge(
+    mailbox: MailboxNumber,
     messages: readonly NewMessage[],
   ): Promise<ReadonlyMap<NewMessage, (pack: number, message: number) => PackAdded>> {
     this.#home.requireWritable();
@@ -294,11 +295,14 @@ export class Account {
     for (const message of messages) {
       if (message.prepared.body.length <= limits.inlineBodyBytesMax / 4) continue;
       // The numbers are given when the record is made: others may take some meanwhile.
-      const pack = await this.#home.largeBodies.put(
-        this.state.id,
-        { number: 0, prepared: message.prepared },
-        0,
-      );
+      const { prepared, flags, internalDate } = message;
+      const { name, uidValidity } = this.#require(mailbox);
+      const savedAt = this.#seconds();
+      const pack = await this.#home.largeBodies.put(this.state.id, {
+        prepared,
+        internalDate,
+        places: [{ mailbox, name, uidValidity, uid: 0, savedAt, uidl: "", ...flags }],
+      });
       placed.set(message, (packNumber, messageNumber) => ({
         ...pack,
         number: packNumber,

@@ -1,6 +1,8 @@
 /** What the store asks of its surroundings; `roles` hands it in. */
 import type { AccountId } from "#base/brand.ts";
+import type { EntryPlace } from "./bodies/pack-entry.ts";
 import type { AccountState } from "./index/account-state.ts";
+import type { PackAdded } from "./index/change.ts";
 
 /** Limits of an account, from the directory. Undefined: none. RFC 9208 */
 export interface Quota {
@@ -39,11 +41,20 @@ export interface ContentReader {
   ahead?(state: AccountState, rows: readonly number[]): void;
 }
 
+/** A message whose body is too large for the journal. */
+export interface LargeBody {
+  readonly prepared: PreparedMessage;
+  /** Milliseconds since 1970. */
+  readonly internalDate: number;
+  /** Where it is to go; uid 0. Only for rebuilding an account from its packs. */
+  readonly places: readonly EntryPlace[];
+}
+
 /** Puts a body that is too large for the journal as a pack of its own. */
 export interface LargeBodyWriter {
-  put(
-    account: AccountId,
-    message: { readonly number: number; readonly prepared: PreparedMessage },
-    packNumber: number,
-  ): Promise<import("./index/change.ts").PackAdded>;
+  /**
+   * The pack, with number 0 for itself and its message: the record gives the numbers.
+   * Errors: `Refusal` UNAVAILABLE.
+   */
+  put(account: AccountId, message: LargeBody): Promise<PackAdded>;
 }

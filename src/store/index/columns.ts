@@ -1,6 +1,6 @@
 import { assert } from "#base/assert.ts";
 
-type ColumnArray = Uint8Array | Uint32Array | Float64Array;
+export type ColumnArray = Uint8Array | Uint32Array | Float64Array;
 interface ColumnConstructor<A extends ColumnArray> {
   new (length: number): A;
   readonly BYTES_PER_ELEMENT: number;
@@ -9,7 +9,7 @@ interface ColumnConstructor<A extends ColumnArray> {
 export type ColumnSchema = Readonly<
   Record<string, ColumnConstructor<Uint8Array | Uint32Array | Float64Array>>
 >;
-type ColumnArrays<S extends ColumnSchema> = {
+export type ColumnArrays<S extends ColumnSchema> = {
   [K in keyof S]: S[K] extends ColumnConstructor<infer A> ? A : never;
 };
 
@@ -43,11 +43,15 @@ export class Columns<S extends ColumnSchema> {
     this.#capacity = capacity;
   }
 
-  /** Makes room for `more` rows beyond `count`; grows by a quarter so that little is wasted. */
+  /**
+   * Makes room for `more` rows beyond `count`; grows by a quarter, and large tables by a sixteenth,
+   * so that little is wasted.
+   */
   reserve(more: number): void {
     const need = this.count + more;
     if (need <= this.#capacity) return;
-    this.#resize(Math.max(need, 16, this.#capacity + (this.#capacity >> 2)));
+    const step = this.#capacity < 20_000 ? this.#capacity >> 2 : this.#capacity >> 4;
+    this.#resize(Math.max(need, 16, this.#capacity + step));
   }
 
   /** Takes columns that were stored, without copying them; all must have `count` elements. */

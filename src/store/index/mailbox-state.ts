@@ -28,7 +28,8 @@ export const historyColumns = { uid: Uint32Array, modseq: Float64Array } as cons
 export class MailboxState {
   readonly number: MailboxNumber;
   name: string;
-  readonly uidValidity: number;
+  /** Changes only when the account had to be rebuilt. RFC 9051 §2.3.1.1 */
+  uidValidity: number;
   uidNext: number;
   /** Highest modseq of any change in this mailbox, expunges included. */
   highestModseq = 0;

@@ -1,0 +1,125 @@
+import { Refusal } from "#base/assert.ts";
+import { type Clock } from "#base/clock.ts";
+import { FormatError } from "#base/bytes.ts";
+import type { AccountId } from "#base/brand.ts";
+import type { ObjectStore } from "#objects/index.ts";
+import type { AccountState, PackState } from "../index/account-state.ts";
+import type { Journal } from "../journal/journal.ts";
+import { readJournaled } from "../journaled-contents.ts";
+import type { ContentReader } from "../ports.ts";
+import { objectKey } from "../settled/names.ts";
+import { Slices } from "../slices.ts";
+import { BodyCache } from "./body-cache.ts";
+import { compressions, restoreBody, restoreSmallBody } from "./compression.ts";
+import { FieldsWindows } from "./fields-windows.ts";
+import { decodeEntry } from "./pack-entry.ts";
+
+export interface ContentsOptions {
+  readonly journal: Journal;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  /** Told of an object whose bytes are not those that were written. */
+  readonly damaged: (account: AccountId, name: string, text: string) => void;
+}
+
+/** Reads contents from packs, and from the journal while they lie there. */
+export class StoredContents implements ContentReader {
+  readonly #options: ContentsOptions;
+  readonly #windows: FieldsWindows;
+  readonly #bodies = new BodyCache();
+
+  constructor(options: ContentsOptions) {
+    this.#options = options;
+    this.#windows = new FieldsWindows(options.objects);
+  }
+
+  fields(state: AccountState, row: number): Uint8Array | Promise<Uint8Array> {
+    const columns = state.messages.arrays;
+    const number = columns.pack[row]!;
+    if (number === 0) return readJournaled(this.#options.journal, state, row, "fields");
+    const pack = packOf(state, number);
+    const range = { offset: columns.fieldsOffset[row]!, length: columns.fieldsLength[row]! };
+    try {
+      const fields = this.#windows.read(pack, () => objectKey(state.id, pack.name), range);
+      if (fields instanceof Uint8Array) return fields;
+      return fields.catch((error: unknown) => this.#refuse(state.id, pack, error));
+    } catch (error) {
+      return this.#refuse(state.id, pack, error);
+    }
+  }
+
+  body(state: AccountState, row: number): Uint8Array | Promise<Uint8Array> {
+    const columns = state.messages.arrays;
+    const number = columns.pack[row]!;
+    if (number === 0) return readJournaled(this.#options.journal, state, row, "body");
+    const pack = packOf(state, number);
+    const place = {
+      offset: columns.offset[row]!,
+      length: columns.length[row]!,
+      size: columns.size[row]!,
+    };
+    const key = objectKey(state.id, pack.name);
+    const cached = this.#bodies.get(`${key}#${place.offset}`);
+    if (cached !== undefined) return cached;
+    try {
+      const body = this.#readBody(key, place);
+      if (body instanceof Uint8Array) return body;
+      return body.catch((error: unknown) => this.#refuse(state.id, pack, error));
+    } catch (error) {
+      return this.#refuse(state.id, pack, error);
+    }
+  }
+
+  #readBody(key: string, place: BodyPlace): Uint8Array | Promise<Uint8Array> {
+    const { objects } = this.#options;
+    const { offset, length } = place;
+    if (objects.readSync !== undefined) {
+      const target = Buffer.allocUnsafeSlow(length);
+      const count = objects.readSync(key, offset, target);
+      return this.#bodyOf(key, place, target.subarray(0, Math.max(0, count)));
+    }
+    return objects.get(key, { offset, length }).then((bytes) => {
+      if (bytes === null) throw new FormatError("The pack is not there");
+      return this.#bodyOf(key, place, bytes);
+    });
+  }
+
+  #bodyOf(key: string, place: BodyPlace, bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const entry = decodeEntry(bytes);
+    if (entry.rawLength !== place.size)
+      throw new FormatError("A pack entry belongs to another message");
+    if (entry.compression === compressions.blocks)
+      return restoreBody(entry, new Slices(this.#options.clock)).then((body) => {
+        this.#bodies.set(`${key}#${place.offset}`, body);
+        return body;
+      });
+    const body = restoreSmallBody(entry);
+    // What was not compressed is as quickly read again: the system caches it.
+    if (entry.compression !== compressions.plain) this.#bodies.set(`${key}#${place.offset}`, body);
+    return body;
+  }
+
+  #refuse(account: AccountId, pack: PackState, error: unknown): never {
+    if (error instanceof FormatError) {
+      this.#options.damaged(account, pack.name, error.message);
+      throw new Refusal("CORRUPTION", "The message cannot be read: it is damaged in the store", {
+        cause: error,
+      });
+    }
+    if (error instanceof Refusal) throw error;
+    throw new Refusal("UNAVAILABLE", "The message cannot be read now", { cause: error });
+  }
+}
+
+interface BodyPlace {
+  readonly offset: number;
+  readonly length: number;
+  /** RFC822.SIZE */
+  readonly size: number;
+}
+
+function packOf(state: AccountState, number: number): PackState {
+  const pack = state.packs.get(number);
+  if (pack === undefined) throw new Refusal("CORRUPTION", "The message's pack is not known");
+  return pack;
+}

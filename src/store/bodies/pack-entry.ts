@@ -1,0 +1,130 @@
+/**
+ * One message in a pack: a header with all that is needed to find the message's place in the
+ * account again, then the stored body.
+ * @format pack
+ */
+import { ByteReader, ByteWriter, FormatError, asBuffer } from "#base/bytes.ts";
+import { crc32 } from "#base/crc.ts";
+import { type Compression, type StoredBody, compressions } from "./compression.ts";
+
+/** A mailbox in which the message lay when its entry was written. */
+export interface EntryPlace {
+  readonly mailbox: number;
+  readonly name: string;
+  readonly uidValidity: number;
+  /** 0 where it was not given yet. */
+  readonly uid: number;
+  readonly bits: number;
+  readonly keywords: readonly string[];
+  /** Seconds since 1970. */
+  readonly savedAt: number;
+  /** POP3 unique-id, where it was imported. */
+  readonly uidl: string;
+}
+
+/** What the columns of the account say about a message. */
+export interface EntryInfo {
+  /** Permanent number; 0 where it was not given yet. */
+  readonly message: number;
+  readonly internalDate: number;
+  readonly sentDate: number;
+  readonly thread: number;
+  readonly messageIdHash: number;
+  readonly places: readonly EntryPlace[];
+}
+
+export interface PackEntry extends EntryInfo, StoredBody {
+  /** Of the header; the stored body follows. */
+  readonly headerLength: number;
+  readonly storedCrc: number;
+}
+
+/** "ENTR" */
+export const entryMagic = 0x5254_4e45;
+const fixedBytes = 12;
+/** A header is at least as long as its fixed fields. */
+const headerBytesMin = fixedBytes + 21;
+
+/** The header of an entry; the stored body is to follow it. */
+export function encodeEntryHeader(info: EntryInfo, body: StoredBody): Uint8Array {
+  const out = new ByteWriter(192);
+  out.u32(entryMagic).u32(0).u32(0);
+  out.u32(info.message).u32(body.rawLength).u32(body.stored.length);
+  out.u32(body.rawCrc).u32(crc32(body.stored)).u8(body.compression);
+  out.f64(info.internalDate).f64(info.sentDate);
+  out.varint(info.thread).varint(info.messageIdHash).varint(info.places.length);
+  for (const place of info.places) {
+    out.varint(place.mailbox).text(place.name).varint(place.uidValidity).varint(place.uid);
+    out.u8(place.bits).varint(place.savedAt).text(place.uidl).varint(place.keywords.length);
+    for (const keyword of place.keywords) out.text(keyword);
+  }
+  out.patchU32(4, out.length);
+  out.patchU32(8, crc32(out.view().subarray(fixedBytes)));
+  return out.take();
+}
+
+/**
+ * Reads the entry at `at`; its stored body is a view and not yet compared with its checksums.
+ * Errors: `FormatError`.
+ */
+export function decodeEntry(bytes: Uint8Array, at = 0): PackEntry {
+  const source = asBuffer(bytes);
+  if (at + headerBytesMin > source.length || source.readUInt32LE(at) !== entryMagic)
+    throw new FormatError("No pack entry begins here");
+  const headerLength = source.readUInt32LE(at + 4);
+  if (headerLength < headerBytesMin || at + headerLength > source.length)
+    throw new FormatError("The header of a pack entry has an impossible length");
+  const header = source.subarray(at + fixedBytes, at + headerLength);
+  if (crc32(header) !== source.readUInt32LE(at + 8))
+    throw new FormatError("The header of a pack entry does not fit its checksum");
+  const input = new ByteReader(header);
+  const message = input.u32();
+  const rawLength = input.u32();
+  const storedLength = input.u32();
+  const rawCrc = input.u32();
+  const storedCrc = input.u32();
+  const compression = compressionOf(input.u8());
+  const end = at + headerLength + storedLength;
+  if (end > source.length) throw new FormatError("A stored body is cut short");
+  return {
+    headerLength,
+    message,
+    rawLength,
+    rawCrc,
+    storedCrc,
+    compression,
+    stored: source.subarray(at + headerLength, end),
+    internalDate: input.f64(),
+    sentDate: input.f64(),
+    thread: input.varint(),
+    messageIdHash: input.varint(),
+    places: decodePlaces(input),
+  };
+}
+
+function compressionOf(number: number): Compression {
+  for (const known of Object.values(compressions)) if (known === number) return known;
+  throw new FormatError(`Unknown compression ${number}`);
+}
+
+function decodePlaces(input: ByteReader): EntryPlace[] {
+  const places: EntryPlace[] = [];
+  for (let left = input.varint(); left > 0; left--) {
+    const mailbox = input.varint();
+    const name = input.text();
+    const uidValidity = input.varint();
+    const uid = input.varint();
+    const bits = input.u8();
+    const savedAt = input.varint();
+    const uidl = input.text();
+    const keywords: string[] = [];
+    for (let more = input.varint(); more > 0; more--) keywords.push(input.text());
+    places.push({ mailbox, name, uidValidity, uid, bits, keywords, savedAt, uidl });
+  }
+  return places;
+}
+
+/** Length of the whole entry, from the fixed fields at its beginning. */
+export function entryLength(entry: PackEntry): number {
+  return entry.headerLength + entry.stored.length;
+}

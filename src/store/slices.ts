@@ -1,0 +1,24 @@
+import type { Clock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
+
+/** Cuts long work on the owner's thread into slices of `limits.sliceMs`. */
+export class Slices {
+  readonly #clock: Clock;
+  #began: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#began = clock.monotonic();
+  }
+
+  /**
+   * Undefined while the slice lasts; afterwards a promise to wait for, during which others work.
+   * What was read from an account before it may be stale behind it.
+   */
+  rest(): Promise<void> | undefined {
+    if (this.#clock.monotonic() - this.#began < limits.sliceMs) return undefined;
+    return this.#clock.yield().then(() => {
+      this.#began = this.#clock.monotonic();
+    });
+  }
+}
