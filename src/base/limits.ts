@@ -156,8 +156,13 @@ export const limits = {
   preLoginTimeoutMs: 60 * 1000,
   /** Untagged sign of life during IDLE. */
   idleKeepAliveMs: 2 * 60 * 1000,
-  /** Messages of one MULTIAPPEND. */
+  /** Messages of one MULTIAPPEND, and their sizes together: they are added all or none. */
   appendMessagesMax: 1_000,
+  appendBytesMax: 100 * MiB,
+  /** How long an arriving message waits for memory before it is refused. */
+  arrivingWaitMs: 30_000,
+  /** Patterns of one LIST. */
+  listPatternsMax: 100,
 
   // LMTP
   lmtpLineBytesMax: 4 * KiB,
@@ -228,12 +233,18 @@ export const limits = {
   preLoginLiteralBytesMax: 4 * KiB,
   /** Fields of a client's ID that are kept. RFC 2971 §3.3 */
   clientIdFieldsMax: 30,
+  /** Parameters of one administrative operation, as JSON. */
+  adminParamsBytesMax: 256 * KiB,
+  /** One line of an operation's answer. */
+  adminLineBytesMax: 16 * MiB,
   /** A hook of the configuration file. */
   hookMs: 10_000,
   /** Connections that the kernel keeps waiting for us, per listener. */
   acceptBacklog: 1_024,
 } as const;
 
+assert(limits.messageBytesMax <= limits.appendBytesMax, "A message fits an APPEND");
+assert(limits.appendBytesMax <= limits.arrivingBytesMax, "An APPEND fits what may arrive");
 assert(limits.inlineBodyBytesMax < limits.batchBytesMax, "An inline body fits a batch");
 assert(limits.batchBytesMax * 2 <= limits.segmentBytes, "A segment holds several batches");
 assert(limits.segmentBytes < limits.tailBytesMax, "The tail holds several segments");

@@ -47,7 +47,7 @@ export function problemsOf(
 /** Our own messages say what is expected; those of the library begin otherwise. */
 function expectation(issue: BaseIssue<unknown>): string {
   if (issue.message.startsWith("expected")) return issue.message;
-  const expected = issue.expected ?? String(issue.requirement ?? "something else");
+  const expected = issue.expected ?? issue.message;
   return `expected ${expected.replace(/^\((.*)\)$/, "$1").replaceAll(" | ", " or ")}`;
 }
 

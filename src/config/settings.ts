@@ -29,7 +29,7 @@ export const settingsSchema = v.strictObject({
   auth: authSettings,
   /** What an account may hold that has no quota of its own; an absent limit is none. */
   quota: v.optional(
-    v.strictObject({ bytes: v.optional(wholeNumber), messages: v.optional(wholeNumber) }),
+    v.strictObject({ bytes: v.exactOptional(wholeNumber), messages: v.exactOptional(wholeNumber) }),
     {},
   ),
   /** Makes an account "demo" with sample mail on the first start; for trials on one machine. */

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { inlineSlowHash, openSqliteDirectory, Passwords } from "#auth/index.ts";
+import { Refusal } from "#base/assert.ts";
+import { systemClock } from "#base/clock.ts";
+import { silentLog } from "#base/log.ts";
+import { systemRandom } from "#base/random.ts";
+import type { AdminContext, OperationCall } from "../operations/operation.ts";
+import { ParameterError } from "../operations/run.ts";
+import { callServer, NoServer } from "./client.ts";
+import { createAdminServer } from "./server.ts";
+
+function context(t: TestContext): AdminContext {
+  const directory = openSqliteDirectory({
+    path: ":memory:",
+    clock: systemClock,
+    random: systemRandom,
+  });
+  t.after(() => directory.close());
+  return {
+    clock: systemClock,
+    accounts: {
+      directory,
+      passwords: new Passwords({ random: systemRandom, slow: inlineSlowHash }),
+    },
+    defaultQuota: {},
+    mail: () => Promise.reject(new Refusal("UNAVAILABLE", "There is no store here")),
+    serverStats: async () => undefined,
+  };
+}
+
+async function serve(t: TestContext): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "roost-"));
+  const path = join(folder, "admin.sock");
+  const server = createAdminServer(context(t), silentLog);
+  server.listen(path);
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+    rmSync(folder, { recursive: true });
+  });
+  return path;
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+const quiet: OperationCall = { input: nothing(), output: async () => {}, progress() {} };
+
+test("user operations work through the socket, and refusals come back as they were", async (t) => {
+  const path = await serve(t);
+  const call = (name: string, params: unknown) => callServer(path, { name, params }, quiet);
+  const alice = (await call("user.add", { name: "alice", password: "secret" })) as object;
+  assert.deepEqual(await call("user.list", {}), [alice]);
+  await assert.rejects(call("user.add", { name: "alice" }), {
+    name: "Refusal",
+    code: "ALREADYEXISTS",
+  });
+  await call("user.passwd", { name: "alice", password: "another" });
+  assert.deepEqual(await call("user.disable", { name: "alice" }), { ...alice, disabled: true });
+  assert.deepEqual(await call("stats", {}), { accounts: 1, disabledAccounts: 1, server: null });
+  assert.deepEqual(await call("user.disable", { name: "alice", disabled: false }), alice);
+  await call("user.remove", { name: "alice" });
+  await assert.rejects(call("user.passwd", { name: "alice", password: "x" }), {
+    code: "NONEXISTENT",
+  });
+});
+
+test("unknown operations, wrong parameters and things that are no JSON are told apart", async (t) => {
+  const path = await serve(t);
+  await assert.rejects(callServer(path, { name: "user.eat", params: {} }, quiet), {
+    code: "NONEXISTENT",
+  });
+  await assert.rejects(callServer(path, { name: "user.add", params: { nam: 1 } }, quiet), (e) => {
+    assert.ok(e instanceof ParameterError);
+    assert.match(e.message, /^name: /);
+    return true;
+  });
+  const raw = request({ socketPath: path, method: "POST", path: "/operations/user.list" });
+  raw.end("{ not json\n");
+  const [response] = await once(raw, "response");
+  const [body] = await once(response.setEncoding("utf8"), "data");
+  assert.match(body, /^{"error":{"kind":"parameter","text":"The parameters are not JSON/);
+});
+
+test("no socket is no server", async () => {
+  await assert.rejects(
+    callServer("/nonexistent/admin.sock", { name: "stats", params: {} }, quiet),
+    NoServer,
+  );
+});
