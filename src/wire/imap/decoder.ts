@@ -149,6 +149,7 @@ export class CommandDecoder {
     if (this.#state === "fatal") return { kind: "fatal", text: this.#fatalText };
     assert(this.#state === "command" && this.#framed === 0, "No command is under way");
     const input = this.#input;
+    input.release();
     const feed = this.#findLine();
     if (feed < 0 && input.length <= limits.commandLineBytesMax) return more;
     const end = feed < 0 ? input.end : this.#textEnd(feed, input.start);

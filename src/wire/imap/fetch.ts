@@ -1,4 +1,5 @@
 /** FETCH: items, sections and modifiers. */
+import { latin1 } from "../../base/bytes.ts";
 import type { Cursor } from "./cursor.ts";
 import type { SequenceSet } from "./sequence-set.ts";
 
@@ -113,7 +114,7 @@ const atomForm = /^[^(){ %*"\\]+$/;
 
 function readFieldName(cursor: Cursor): string {
   const bytes = cursor.astring();
-  const name = Buffer.from(bytes).toString("latin1");
+  const name = latin1(bytes);
   return fieldNameForm.test(name) ? name : cursor.fail("Not the name of a header field");
 }
 

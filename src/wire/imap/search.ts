@@ -1,4 +1,5 @@
 /** SEARCH, SORT and THREAD: programs and their return options. */
+import { latin1 } from "../../base/bytes.ts";
 import { limits } from "../../base/limits.ts";
 import type { Cursor } from "./cursor.ts";
 import { readDay } from "./dates.ts";
@@ -104,7 +105,7 @@ function readKeyword(set: boolean): Reader {
 
 function readHeader(cursor: Cursor): SearchKey {
   cursor.space();
-  const field = Buffer.from(cursor.astring()).toString("latin1");
+  const field = latin1(cursor.astring());
   cursor.space();
   return { key: "HEADER", field, value: cursor.astring() };
 }
@@ -114,7 +115,7 @@ function readModSeq(cursor: Cursor): SearchKey {
   cursor.space();
   let entry: ModSeqEntry | null = null;
   if (cursor.peek() === 0x22) {
-    const name = Buffer.from(cursor.string()).toString("latin1");
+    const name = latin1(cursor.string());
     cursor.space();
     const type = cursor.keyword("an entry type").toLowerCase();
     if (type !== "priv" && type !== "shared" && type !== "all") cursor.fail("Unknown entry type");
@@ -141,7 +142,7 @@ function readWithin(key: "OLDER" | "YOUNGER"): Reader {
 function readObjectId(key: "EMAILID" | "THREADID"): Reader {
   return (cursor) => {
     cursor.space();
-    return { key, id: Buffer.from(cursor.astring()).toString("latin1") };
+    return { key, id: latin1(cursor.astring()) };
   };
 }
 
@@ -282,7 +283,7 @@ function readReturn(cursor: Cursor): SearchReturn | null {
 }
 
 function readCharset(cursor: Cursor): string {
-  return Buffer.from(cursor.astring()).toString("latin1").toUpperCase();
+  return latin1(cursor.astring()).toUpperCase();
 }
 
 export function parseSearch(cursor: Cursor): SearchCommand {

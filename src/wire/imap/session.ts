@@ -1,6 +1,7 @@
 /** Commands of the session itself: login, capabilities and those without arguments. */
-import { noBytes } from "../../base/bytes.ts";
+import { fromUtf8, latin1, noBytes } from "../../base/bytes.ts";
 import { limits } from "../../base/limits.ts";
+import { decodeBase64 } from "../base64.ts";
 import type { Cursor } from "./cursor.ts";
 import { ImapSyntaxError, octet } from "./syntax.ts";
 
@@ -50,13 +51,6 @@ export interface AuthenticateCommand {
   readonly initial: Uint8Array | null;
 }
 
-const base64Form = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-function decodeBase64(text: string): Uint8Array {
-  if (!base64Form.test(text)) throw new ImapSyntaxError("Not base64");
-  return Buffer.from(text, "base64");
-}
-
 export function parseAuthenticate(cursor: Cursor): AuthenticateCommand {
   cursor.space();
   const mechanism = cursor.keyword("a mechanism");
@@ -64,7 +58,7 @@ export function parseAuthenticate(cursor: Cursor): AuthenticateCommand {
   cursor.space();
   const text = cursor.asciiRest();
   if (text === "") cursor.fail("Expected an initial response");
-  const initial = text === "=" ? noBytes : decodeBase64(text);
+  const initial = text === "=" ? noBytes : (decodeBase64(text) ?? cursor.fail("Not base64"));
   return { name: "AUTHENTICATE", tag: cursor.tag, mechanism, initial };
 }
 
@@ -75,12 +69,14 @@ export function parseAuthenticate(cursor: Cursor): AuthenticateCommand {
 export function decodeSaslLine(line: Uint8Array): Uint8Array | null {
   if (line.length === 1 && line[0] === octet.star) return null;
   if (line.length > limits.commandLineBytesMax) throw new ImapSyntaxError("Line too long");
-  return decodeBase64(Buffer.from(line).toString("latin1"));
+  const response = decodeBase64(latin1(line));
+  if (response === undefined) throw new ImapSyntaxError("Not base64");
+  return response;
 }
 
 /** True for the line that ends IDLE. RFC 9051 §6.3.13 */
 export function isDoneLine(line: Uint8Array): boolean {
-  return line.length === 4 && Buffer.from(line).toString("latin1").toUpperCase() === "DONE";
+  return line.length === 4 && latin1(line).toUpperCase() === "DONE";
 }
 
 /** RFC 2971 §3.1 */
@@ -94,12 +90,11 @@ export interface IdCommand {
 export function parseId(cursor: Cursor): IdCommand {
   cursor.space();
   if (cursor.skipKeyword("NIL")) return { name: "ID", tag: cursor.tag, fields: null };
-  const readText = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
   const pair = (): readonly [string, string | null] => {
-    const field = readText(cursor.string());
+    const field = fromUtf8(cursor.string());
     cursor.space();
     const value = cursor.nstring();
-    return [field, value === null ? null : readText(value)];
+    return [field, value === null ? null : fromUtf8(value)];
   };
   return { name: "ID", tag: cursor.tag, fields: cursor.list(pair, true) };
 }

@@ -1,5 +1,6 @@
 /** Command lines of SMTP and LMTP. RFC 5321 §4.1.1, RFC 2033 §4 */
 import { noBytes, tryUtf8 } from "../../base/bytes.ts";
+import { decodeBase64 } from "../base64.ts";
 import type { Address } from "./address.ts";
 import { LineCursor, readPath } from "./address.ts";
 import { SmtpSyntaxError } from "./reply.ts";
@@ -147,8 +148,6 @@ function parseBdat(argument: string): SmtpCommand {
   return { verb: "BDAT", size: Number(match[1]), last: match[2] !== undefined };
 }
 
-const base64Form = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
 function parseAuth(argument: string): SmtpCommand {
   const match = /^([A-Za-z0-9_-]{1,20})(?: (\S+))?$/.exec(argument);
   if (match === null) badArguments("Expected AUTH mechanism");
@@ -156,8 +155,9 @@ function parseAuth(argument: string): SmtpCommand {
   const text = match[2];
   if (text === undefined) return { verb: "AUTH", mechanism, initial: null };
   if (text === "=") return { verb: "AUTH", mechanism, initial: noBytes };
-  if (!base64Form.test(text)) throw new SmtpSyntaxError(501, "5.5.2", "Not base64");
-  return { verb: "AUTH", mechanism, initial: Buffer.from(text, "base64") };
+  const initial = decodeBase64(text);
+  if (initial === undefined) throw new SmtpSyntaxError(501, "5.5.2", "Not base64");
+  return { verb: "AUTH", mechanism, initial };
 }
 
 /**
