@@ -64,8 +64,8 @@ export const layers: readonly Layer[] = [
 /** Programs beside the server: they import what they like, and nothing in src/ imports them. */
 export const outside = ["sim", "test", "bench", "tools"];
 
-/** Files that run only under the test runner; they do not ship. */
-const testFile = "\\.(test|contract|bench)\\.ts$";
+/** Files that only tests and benchmarks run; `testing.ts` is what the tests of a folder share. */
+const testFile = "\\.(test|contract|bench)\\.ts$|/testing\\.ts$";
 
 /** Node's modules that reach disk, network or other processes, and the package for system calls. */
 const ioModules =

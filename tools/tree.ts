@@ -48,7 +48,8 @@ export function typescript(...within: readonly string[]): SourceFile[] {
   );
 }
 
-export const isTest = (path: string): boolean => /\.(test|contract|bench)\.ts$/.test(path);
+export const isTest = (path: string): boolean =>
+  /\.(test|contract|bench)\.ts$|\/testing\.ts$/.test(path);
 
 export interface Match {
   /** `path:line`, where an editor finds it. */
