@@ -74,6 +74,8 @@ export const limits = {
   /** Attempts to learn the fate of one put. */
   putAttemptsMax: 5,
   packBytesMax: 64 * MiB,
+  /** Messages that settling puts into one pack; packs grow when they are merged. */
+  packWriteBytesMax: 16 * MiB,
   /** Bodies shorter than this are stored as they are. */
   compressBytesMin: 1 * KiB,
   /** Larger bodies are compressed in blocks of this size, so that nothing blocks for long. */
@@ -94,8 +96,6 @@ export const limits = {
   /** Deltas beside a snapshot before a new one is written, and bytes that are worth no snapshot. */
   deltasMax: 32,
   deltaBytesMin: 64 * KiB,
-  /** Records that one settling takes; more are left to the next. */
-  settledUnitsMax: 200_000,
   /** An account is settled so long after its last change, and at the latest after its first. */
   settleIdleMs: 2 * 60 * 1000,
   settleMsMax: 10 * 60 * 1000,
@@ -108,7 +108,7 @@ export const limits = {
   unsettledBytesMax: 8 * MiB,
   unsettledUnitsMax: 20_000,
   /** Accounts that are settled at the same time. */
-  settlingMax: 8,
+  settlingMax: 4,
   /** Settled accounts that are kept in memory while nobody uses them. */
   accountMemoryBytes: 256 * MiB,
   accountsInMemoryMax: 20_000,

@@ -1,3 +1,4 @@
+import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 
 interface Waiting {
@@ -9,7 +10,7 @@ interface Waiting {
 export class ArrivingBytes {
   readonly #max: number;
   #used = 0;
-  readonly #queue: Waiting[] = [];
+  #queue: Waiting[] = [];
 
   constructor(max: number = limits.arrivingBytesMax) {
     this.#max = max;
@@ -20,24 +21,41 @@ export class ArrivingBytes {
   }
 
   /**
-   * Takes `bytes`, which `release` must give back. Undefined when they were there, else a promise
-   * for the moment when they are.
+   * Takes `bytes`, which `release` must give back; false when they were not to be had within
+   * `waitMs` milliseconds.
    */
-  take(bytes: number): Promise<void> | undefined {
+  async take(
+    bytes: number,
+    patience: { readonly clock: Clock; readonly waitMs: number },
+  ): Promise<boolean> {
     if (this.#queue.length === 0 && this.#fits(bytes)) {
       this.#used += bytes;
-      return undefined;
+      return true;
     }
-    return new Promise((admit) => void this.#queue.push({ bytes, admit }));
+    if (patience.waitMs === 0) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiting = { bytes, admit: () => resolve(true) };
+    this.#queue.push(waiting);
+    const timer = patience.clock.after(patience.waitMs, () => {
+      this.#queue = this.#queue.filter((other) => other !== waiting);
+      resolve(false);
+      this.#admit();
+    });
+    const admitted = await promise;
+    timer.cancel();
+    return admitted;
   }
 
-  // A message larger than everything is let in when nothing else is there.
   #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.#max;
+    return this.#used + bytes <= this.#max;
   }
 
   release(bytes: number): void {
     this.#used -= bytes;
+    this.#admit();
+  }
+
+  #admit(): void {
     while (this.#queue.length > 0 && this.#fits(this.#queue[0]!.bytes)) {
       const next = this.#queue.shift()!;
       this.#used += next.bytes;

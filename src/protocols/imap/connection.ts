@@ -6,6 +6,7 @@ import type { Account } from "#store/index.ts";
 import type { Command, CommandName, DecodeEvent } from "#wire/index.ts";
 import type { CommandPolicy } from "./command-spec.ts";
 import { capabilities, commands } from "./command-table.ts";
+import { runAppend } from "./commands/append.ts";
 import { Input } from "./input.ts";
 import { Output } from "./output.ts";
 import {
@@ -125,6 +126,10 @@ function respond(session: Session, event: DecodeEvent): boolean | Promise<boolea
     case "error":
       writeStatus(output, event.tag, bad(event.text, event.code));
       return true;
+    case "append":
+      return runAppend(session, event.mailbox).then((completion) =>
+        finish(session, event.tag, { completion, allowExpunge: true }),
+      );
     case "fatal":
       throw new SessionEnd(event.text);
     default:
@@ -144,13 +149,35 @@ async function answer(session: Session, command: Command): Promise<boolean> {
     completion = completionOf(error, session.log);
     if (!output.atLineStart()) throw error;
   }
-  if (session.selected !== undefined && spec?.sync !== false) {
-    const uid = "uid" in command && command.uid;
-    const telling = sync(session, spec?.usesSeqs !== true || uid);
+  const uid = "uid" in command && command.uid;
+  const allowExpunge = spec?.usesSeqs !== true || uid;
+  return finish(session, command.tag, {
+    completion: completion ?? ok(`${command.name} completed`),
+    allowExpunge: spec?.sync === false ? undefined : allowExpunge,
+  });
+}
+
+interface Ending {
+  readonly completion: Completion;
+  /** Undefined: nothing is told. */
+  readonly allowExpunge: boolean | undefined;
+}
+
+/** The sync point at the end of a command, and its answer. */
+async function finish(session: Session, tag: string, ending: Ending): Promise<boolean> {
+  const { output } = session;
+  const { allowExpunge, completion } = ending;
+  if (session.selected !== undefined && allowExpunge !== undefined) {
+    const telling = sync(session, allowExpunge);
     if (telling !== undefined) await telling;
   }
-  writeStatus(output, command.tag, completion ?? ok(`${command.name} completed`));
-  return completion?.status === "BAD";
+  writeStatus(output, tag, completion);
+  if (session.afterAnswer !== undefined) {
+    await output.flush();
+    session.afterAnswer();
+    session.afterAnswer = undefined;
+  }
+  return completion.status === "BAD";
 }
 
 function notHere(name: CommandName): Completion {
@@ -158,7 +185,7 @@ function notHere(name: CommandName): Completion {
 }
 
 /** What the policy of a command says against it now. */
-export function refuse(session: Session, policy: CommandPolicy): Completion | undefined {
+function refuse(session: Session, policy: CommandPolicy): Completion | undefined {
   const { selected } = session;
   if (policy.state !== "selected") return undefined;
   if (selected === undefined) return bad("Select a mailbox first");

@@ -36,8 +36,11 @@ export interface ImapServices {
   readonly clock: Clock;
   readonly log: Log;
   readonly shutdown: Shutdown;
-  /** Parses a message with CRLF line ends and encodes its cached fields. */
-  prepareMessage(body: Uint8Array): PreparedMessage | Promise<PreparedMessage>;
+  /** Parses a message and encodes its cached fields; without `binary` its line ends become CRLF. */
+  prepareMessage(
+    message: Uint8Array,
+    options: { readonly binary: boolean },
+  ): PreparedMessage | Promise<PreparedMessage>;
   /** Memory for messages that are arriving, shared by all sessions. */
   readonly arrivingBytes: ArrivingBytes;
 }
@@ -87,6 +90,8 @@ export class Session {
   selected: Selected | undefined;
   /** True after LOGOUT: what is written is sent, then the connection is closed. */
   ended = false;
+  /** To be done when the current command has been answered and the answer was sent. */
+  afterAnswer: (() => void) | undefined;
   /** What is announced. */
   readonly capabilities: readonly string[];
   /** The result of the last SEARCH RETURN (SAVE) as ranges of uids. RFC 5182 §2 */
@@ -137,6 +142,17 @@ export class Session {
     const mailbox = mailboxesByName.get(name) ?? mailboxesByName.get(canonicalOrSame(name));
     if (mailbox === undefined) throw new Refusal("NONEXISTENT", "There is no such mailbox");
     return mailbox;
+  }
+
+  /** Where messages are to be put. Errors: `Refusal` TRYCREATE. RFC 9051 §6.3.12, §6.4.7 */
+  targetMailbox(name: string): MailboxState {
+    try {
+      return this.findMailbox(name);
+    } catch (error) {
+      if (error instanceof Refusal && error.code === "NONEXISTENT")
+        throw new Refusal("TRYCREATE", error.message, { cause: error });
+      throw error;
+    }
   }
 
   /**

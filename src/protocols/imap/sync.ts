@@ -39,7 +39,8 @@ function takeRecent(session: Session): void {
   session.account.takeRecent(mailbox.number);
 }
 
-function uidsOfRows(session: Session, rows: Uint32Array): Ranges {
+/** Uids of rows as ranges, which stay valid over an `await`. */
+export function uidsOfRows(session: Session, rows: Uint32Array): Ranges {
   const { uid } = session.view.mailbox.rows.arrays;
   return rangesOf(rows.map((row) => uid[row]!));
 }

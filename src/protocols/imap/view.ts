@@ -352,16 +352,15 @@ export class View {
     return rows.length === 0 ? none : Uint32Array.from(rows);
   }
 
-  /** Rows whose flag changes are still to be told; they count as told afterwards. */
-  takeChanged(): Uint32Array {
-    this.refresh();
-    const changed = this.#changedRows(this.#liveCount);
-    this.#seenModseq = this.mailbox.highestModseq;
-    return changed;
+  /** Rows whose flag changes are still to be told. */
+  changedRows(): Uint32Array {
+    return this.#changedRows(this.liveCount);
   }
 
-  /** Says that all flag changes up to now were told, such as those of an own STORE. */
-  markSeen(): void {
+  /** The same; they count as told afterwards. */
+  takeChanged(): Uint32Array {
+    const changed = this.changedRows();
     this.#seenModseq = this.mailbox.highestModseq;
+    return changed;
   }
 }

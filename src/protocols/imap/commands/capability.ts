@@ -7,6 +7,11 @@ export const capability: CommandSpec<PlainCommand> = {
   state: "authenticated",
   capabilities: [],
   run(session) {
-    session.output.ascii("* CAPABILITY ").ascii(session.capabilities.join(" ")).crlf();
+    const { output, stream } = session;
+    // RFC 4978 §3: not to be offered twice.
+    const names = session.capabilities.filter(
+      (name) => name !== "COMPRESS=DEFLATE" || !stream.compressed,
+    );
+    output.ascii(`* CAPABILITY ${names.join(" ")}`).crlf();
   },
 };
