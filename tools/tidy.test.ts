@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
+import { missingPlatformPackages } from "./complete-lock.ts";
 import { layers } from "./layers.ts";
 import { citations, readStandards, statusWords } from "./standards.ts";
 import { everyFile, isTest, matches, repository, typescript } from "./tree.ts";
@@ -240,6 +241,12 @@ describe("text", () => {
       /(?:oxlint|eslint)-disable(?:(?! -- ).)*$/gm,
       "`// oxlint-disable-next-line rule -- why`:",
     );
+  });
+});
+
+describe("packages", () => {
+  test("the lock file has the packages of every platform", () => {
+    none(missingPlatformPackages(), "`npm ci` would fail; run `node tools/complete-lock.ts`:");
   });
 });
 
