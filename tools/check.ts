@@ -11,7 +11,7 @@ import { checkDependencies } from "./dependencies.ts";
 const usage = `Usage: npm run check -- [options]
 
   --fast          static checks only: no tests, no simulation
-  --skip-tests    everything but the tests
+  --skip-tests    everything but the tests (for those who have just run them)
   --skip-sim      everything but the simulation
   --keep-going    do not stop at the first failure
   --only STEP     this step alone: format, lint, types, dependencies, knip, tidy, tests, sim
@@ -110,10 +110,10 @@ function chosenSteps(): { steps: readonly Step[]; keepGoing: boolean } {
   if (values.only !== undefined && !everyStep.some(({ name }) => name === values.only)) {
     throw new Error(`There is no step ${values.only}`);
   }
-  const tests = !values.fast && !values["skip-tests"];
   const left = new Set<string>();
-  // The tests include tidy.test.ts; it is a step of its own only where they are left out.
-  left.add(tests ? "tidy" : "tests");
+  // The tests include tidy.test.ts; it is a step of its own only among the static checks.
+  left.add(values.fast ? "tests" : "tidy");
+  if (values["skip-tests"]) left.add("tests");
   if (values.fast || values["skip-sim"]) left.add("sim");
   const steps = everyStep.filter(({ name }) =>
     values.only === undefined ? !left.has(name) : name === values.only,
