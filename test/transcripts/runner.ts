@@ -144,6 +144,7 @@ function piecesOf(text: string): Piece[] {
   let from = 0;
   for (const match of text.matchAll(/\{\d+\}\r\n/g)) {
     const end = match.index + match[0].length;
+    if (end === text.length) break;
     pieces.push({ text: text.slice(from, end), waits: true });
     from = end;
   }
