@@ -41,6 +41,7 @@ const cases: readonly [field: string, expected: string[]][] = [
   ["G:;, a@b", ["-|-|G|-", "-|-|-|-", "-|-|a|b"]],
   ["=?utf-8?q?J=C3=B6rg?= <j@b.example>", ["=?utf-8?q?J=C3=B6rg?=|-|j|b.example"]],
   ["=?utf-8?q?a?= =?utf-8?q?b?= <j@b>", ["=?utf-8?q?a?= =?utf-8?q?b?=|-|j|b"]],
+  ["<a (one) (two) @b.example>", ["two|-|a|b.example"]],
   ["<a@b.example", ["-|-|a|b.example"]],
   ["Alice <a@b.example> trailing", ["Alice trailing|-|a|b.example"]],
   ["Alice <>", ["Alice|-||"]],

@@ -83,7 +83,10 @@ class AddressReader {
         return this.#addWord(this.#readLiteral());
       case AT:
         this.#at++;
-        if (this.#host !== undefined) return;
+        if (this.#host !== undefined) {
+          this.#readDomain();
+          return;
+        }
         // What came so far was the local part.
         this.#mailbox = this.#words;
         this.#words = "";
@@ -160,7 +163,7 @@ class AddressReader {
         if (local === "" && this.#route === undefined && this.#atRoute()) this.#readRoute(domain);
         else host ??= domain;
       } else if (c === QUOTE) local += this.#readQuoted();
-      else if (c === OPEN) this.#comment ??= this.#readComment();
+      else if (c === OPEN) this.#comment = this.#readComment();
       else if (c === LEFT) local += this.#readLiteral();
       else if (special[c] !== 1) {
         const run = this.#readRun();

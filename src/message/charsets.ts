@@ -1,4 +1,5 @@
 import iconv from "iconv-lite";
+import { concatBytes, noBytes } from "#base/bytes.ts";
 
 /** Turns the bytes of a text into characters, piece by piece. Never throws. */
 export interface CharsetDecoder {
@@ -35,7 +36,6 @@ const aliases = new Map([
   ["cp936", "gbk"],
   ["cp950", "big5"],
   ["unicode-1-1-utf-7", "utf-7"],
-  // RFC 2152; what matters of ISO-2022-KR and HZ beyond ASCII is rare enough to be lost.
   ["utf7", "utf-7"],
 ]);
 
@@ -78,6 +78,7 @@ function makerFor(label: string): DecoderMaker {
 
 function findMaker(name: string): DecoderMaker {
   if (name === "" || name.length > 64) return undefined;
+  if (name === "utf-7") return () => new Utf7Decoder();
   const standard = name === "us-ascii" ? "windows-1252" : name;
   if (isWebEncoding(standard))
     return () => {
@@ -112,16 +113,69 @@ export function knowsCharset(label: string): boolean {
   return makerFor(label) !== undefined;
 }
 
+const base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** RFC 2152. Broken shift sequences lose what they cannot say; surrogates alone become U+FFFD. */
+class Utf7Decoder implements CharsetDecoder {
+  #shifted = false;
+  /** Something came since the `+`. */
+  #used = false;
+  #bits = 0;
+  #count = 0;
+  /** A high surrogate that waits for its other half. */
+  #high = "";
+
+  push(bytes: Uint8Array): string {
+    let out = this.#high;
+    for (const byte of bytes) out += this.#shifted ? this.#inShift(byte) : this.#direct(byte);
+    this.#high = /[\ud800-\udbff]$/.exec(out)?.[0] ?? "";
+    return out.slice(0, out.length - this.#high.length).toWellFormed();
+  }
+
+  #direct(byte: number): string {
+    if (byte !== 0x2b) return String.fromCharCode(byte);
+    this.#shifted = true;
+    this.#used = false;
+    this.#bits = this.#count = 0;
+    return "";
+  }
+
+  #inShift(byte: number): string {
+    const value = base64.indexOf(String.fromCharCode(byte));
+    if (value < 0) {
+      this.#shifted = false;
+      if (byte === 0x2d) return this.#used ? "" : "+";
+      return this.#direct(byte);
+    }
+    this.#used = true;
+    this.#bits = (this.#bits << 6) | value;
+    this.#count += 6;
+    if (this.#count < 16) return "";
+    this.#count -= 16;
+    const unit = (this.#bits >> this.#count) & 0xffff;
+    this.#bits &= (1 << this.#count) - 1;
+    return String.fromCharCode(unit);
+  }
+
+  end(): string {
+    return this.#high.toWellFormed();
+  }
+}
+
 /** UTF-8 as long as it is that, from then on windows-1252, whose every byte is something. */
 class GuessingDecoder implements CharsetDecoder {
   #decoder = new TextDecoder("utf-8", { fatal: true });
+  /** The last bytes, in which a character may have begun. */
+  #tail: Uint8Array = noBytes;
 
   push(bytes: Uint8Array): string {
+    const before = this.#tail;
+    this.#tail = tailOf(before, bytes);
     try {
       return this.#decoder.decode(bytes, { stream: true });
     } catch {
       this.#decoder = new TextDecoder("windows-1252");
-      return this.#decoder.decode(bytes, { stream: true });
+      return this.#decoder.decode(concatBytes([unfinished(before), bytes]), { stream: true });
     }
   }
 
@@ -129,9 +183,28 @@ class GuessingDecoder implements CharsetDecoder {
     try {
       return this.#decoder.decode();
     } catch {
-      return "\ufffd";
+      return windows1252.decode(unfinished(this.#tail));
     }
   }
+}
+
+/** The last three bytes of what came so far: no character of UTF-8 has more before its last. */
+function tailOf(before: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const last = bytes.length >= 3 ? bytes.subarray(-3) : concatBytes([before, bytes]).subarray(-3);
+  return Uint8Array.from(last);
+}
+
+/** The bytes of a character of UTF-8 that begins in `tail` and does not end there. */
+function unfinished(tail: Uint8Array): Uint8Array {
+  let at = tail.length;
+  while (at > 0 && tail[at - 1]! >= 0x80 && tail[at - 1]! < 0xc0) at--;
+  if (at === 0) return noBytes;
+  const lead = tail[at - 1]!;
+  let size = 1;
+  if (lead >= 0xf0) size = 4;
+  else if (lead >= 0xe0) size = 3;
+  else if (lead >= 0xc0) size = 2;
+  return size > tail.length - at + 1 ? tail.subarray(at - 1) : noBytes;
 }
 
 /** A decoder for a charset, for texts that are too large for `decodeCharset`. */

@@ -50,10 +50,15 @@ function fieldNumber(bytes: Uint8Array, start: number, end: number): number {
   return -1;
 }
 
-/** Offset of the colon of a field in `bytes[start, end)`, or -1 where the line is not a field. */
+/**
+ * Offset of the colon of a field in `bytes[start, end)`, or -1 where the line is not a field: a
+ * name has no spaces in it (an mbox `From ` line has).
+ */
 export function findColon(bytes: Uint8Array, start: number, end: number): number {
-  for (let at = start; at < end; at++) if (bytes[at] === COLON) return at;
-  return -1;
+  let at = start;
+  while (at < end && bytes[at]! > SPACE && bytes[at] !== COLON) at++;
+  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+  return at < end && bytes[at] === COLON ? at : -1;
 }
 
 /** End of the field name before `colon`: RFC 5322 §4.5 allows space between them. */

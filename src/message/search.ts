@@ -47,9 +47,10 @@ function isSearchable(part: PartEntry): boolean {
   return part.text !== "none" && part.kind === "leaf" && part.encoding !== undefined;
 }
 
-/** All fields of a part's header: unfolded, decoded, folded for comparison. */
+/** All fields of a part's header: unfolded, each decoded by itself, folded for comparison. */
 function headerText(message: Uint8Array, part: PartEntry): string {
-  return foldCase(decodeHeaderText(unfold(latin1(message, part.headerStart, part.bodyStart))));
+  const header = unfold(latin1(message, part.headerStart, part.bodyStart));
+  return foldCase(header.replace(/.+/g, decodeHeaderText));
 }
 
 function* textOf(message: Uint8Array, part: PartEntry): Generator<{ text: string; more: boolean }> {

@@ -218,8 +218,7 @@ class QuotedPrintableDecoder implements TransferDecoder {
         input[next] === LF ||
         (input[next] === CR && (next + 1 === length || input[next + 1] === LF));
       if (!lineEnd) {
-        out[to++] = c;
-        at++;
+        out[to++] = input[at++]!;
         if (c === EQUALS) continue;
         while (at < next) out[to++] = input[at++]!;
       } else if (c === EQUALS) at = next + (input[next] === CR ? 2 : 1);
