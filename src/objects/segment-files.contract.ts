@@ -15,7 +15,8 @@ export function segmentFilesContract(driver: string, open: () => Promise<Segment
     assert.equal(file.size, 4096);
     assert.deepEqual(await file.read(0, 5), utf8("head\0"));
     await assert.rejects(files.create("one", blank));
-    await (await files.create("0two", blank)).close();
+    await (await files.create("0two", { bytes: 2048, head: utf8("old") })).close();
+    await (await files.create("0two", { ...blank, replace: true })).close();
     assert.deepEqual(await files.list(), ["0two", "one"]);
     await file.close();
     const again = await files.open("one");

@@ -17,7 +17,9 @@ let count = 0;
 const newDirectory = (): string => path.join(directory, `${count++}`);
 
 segmentFilesContract("local", () => openLocalSegmentFiles({ directory: newDirectory() }));
-segmentFilesContract("simulated", async () => new SimulatedDisk({ random: seededRandom(1) }));
+segmentFilesContract("simulated", async () =>
+  new SimulatedDisk({ random: seededRandom(1) }).mount(),
+);
 
 test("local: another process is kept out, with its number, until it dies", async () => {
   const held = newDirectory();
@@ -68,13 +70,13 @@ test("simulated: what was synced survives a power failure, the rest by chance", 
   let kept = 0;
   for (let seed = 0; seed < 200; seed++) {
     const disk = new SimulatedDisk({ random: seededRandom(seed) });
-    const file = await disk.create("f", { bytes: 4096, head: utf8("head") });
+    const file = await disk.mount().create("f", { bytes: 4096, head: utf8("head") });
     await file.write(512, [utf8("synced")]);
     await file.sync();
     await file.write(1024, [utf8("maybe")]);
     disk.crash("power");
     await assert.rejects(file.read(0, 1), SimulatedCrash);
-    const again = await disk.open("f");
+    const again = await disk.mount().open("f");
     assert.deepEqual(await again.read(512, 6), utf8("synced"));
     if (Buffer.from(await again.read(1024, 5)).equals(utf8("maybe"))) kept++;
   }
@@ -83,18 +85,20 @@ test("simulated: what was synced survives a power failure, the rest by chance", 
 
 test("simulated: a killed process loses nothing that it had written", async () => {
   const disk = new SimulatedDisk({ random: seededRandom(5) });
-  const file = await disk.create("f", { bytes: 1024, head: utf8("head") });
+  const file = await disk.mount().create("f", { bytes: 1024, head: utf8("head") });
   await file.write(512, [utf8("written")]);
-  await disk.lock();
+  await disk.mount().lock();
   disk.crash("process");
-  await disk.lock();
-  assert.deepEqual(await (await disk.open("f")).read(512, 7), utf8("written"));
+  await disk.mount().lock();
+  assert.deepEqual(await (await disk.mount().open("f")).read(512, 7), utf8("written"));
 });
 
 test("simulated: faults and a full disk", async () => {
   const disk = new SimulatedDisk({ random: seededRandom(6), capacityBytes: 2048 });
-  const file = await disk.create("f", { bytes: 1024, head: utf8("head") });
-  await assert.rejects(disk.create("g", { bytes: 2048, head: utf8("") }), { name: "Refusal" });
+  const file = await disk.mount().create("f", { bytes: 1024, head: utf8("head") });
+  await assert.rejects(disk.mount().create("g", { bytes: 2048, head: utf8("") }), {
+    name: "Refusal",
+  });
   await assert.rejects(file.write(1000, [new Uint8Array(2000)]), { name: "Refusal" });
   disk.faults.sync = 1;
   await file.write(512, [utf8("x")]);

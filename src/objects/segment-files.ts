@@ -44,11 +44,13 @@ export interface CreateSegment {
   readonly bytes: number;
   /** First bytes of the file; the rest is zeros or bytes of segments that were removed. */
   readonly head: Uint8Array;
+  /** A file of that name, which nobody has open, gives way in the same instant. */
+  readonly replace?: boolean;
 }
 
 /**
  * The files of a journal in its local form: one directory on a disk of this machine. Names have
- * the characters [A-Za-z0-9._-]. Drivers: `localSegmentFiles`, and `SimulatedDisk` without a disk.
+ * the characters [A-Za-z0-9._-]. Drivers: `localSegmentFiles`, and the mounts of a `SimulatedDisk`.
  */
 export interface SegmentFiles {
   /** Names of the files, in order; without what was set aside or never finished. */

@@ -106,8 +106,11 @@ class LocalSegmentFiles implements SegmentFiles {
       reserve(descriptor, options.bytes);
       await writeAll(descriptor, [options.head], 0);
       await syncDescriptor(descriptor);
-      await fs.promises.link(unfinished, target);
-      await fs.promises.unlink(unfinished);
+      if (options.replace === true) await fs.promises.rename(unfinished, target);
+      else {
+        await fs.promises.link(unfinished, target);
+        await fs.promises.unlink(unfinished);
+      }
       await syncDirectory(this.#directory);
       return new LocalSegmentFile(name, descriptor, fs.fstatSync(descriptor).size);
     } catch (error) {

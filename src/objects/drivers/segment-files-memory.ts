@@ -57,10 +57,10 @@ interface PendingWrite {
 /**
  * Segment files without a disk, for tests and simulations. Loses what a disk may lose: after
  * `crash("power")` every sector that was not made durable is new, old or torn, each by its own
- * chance. Deterministic for a deterministic `Random` and `Clock`. The object is the disk: it
- * outlives crashes; files opened before a crash reject with `SimulatedCrash`.
+ * chance. Deterministic for a deterministic `Random` and `Clock`. The disk outlives crashes; what a
+ * process got by `mount` before a crash rejects with `SimulatedCrash` afterwards.
  */
-export class SimulatedDisk implements SegmentFiles {
+export class SimulatedDisk {
   readonly faults: DiskFaults = { write: 0, writeFull: 0, sync: 0, create: 0, read: 0 };
   capacityBytes: number;
   /** Calls that reached the disk; for tests. */
@@ -79,63 +79,14 @@ export class SimulatedDisk implements SegmentFiles {
     this.capacityBytes = options.capacityBytes ?? Number.MAX_SAFE_INTEGER;
   }
 
-  async list(): Promise<string[]> {
-    await this.#step();
+  /** The disk as one process sees it, until the next crash. */
+  mount(): SegmentFiles {
+    return new SimulatedFiles(this);
+  }
+
+  /** Names of the files. */
+  names(): string[] {
     return [...this.#files.keys()].sort();
-  }
-
-  async create(name: string, options: CreateSegment): Promise<SegmentFile> {
-    await this.#step();
-    this.counts.creates++;
-    if (this.#happens(this.faults.create)) throw new Error(`create ${name}: injected fault`);
-    if (this.#files.has(name)) throw new Error(`create ${name}: exists`);
-    if (this.#used() + options.bytes > this.capacityBytes)
-      throw new Refusal("UNAVAILABLE", "Disk full: simulated");
-    const cached = new Uint8Array(options.bytes);
-    cached.set(this.#removed.subarray(0, options.bytes));
-    cached.set(options.head);
-    const file = { cached, durable: cached.slice(), dirty: new Set<number>() };
-    this.#files.set(name, file);
-    await this.#step();
-    return new SimulatedFile(this, name, file);
-  }
-
-  async open(name: string): Promise<SegmentFile> {
-    await this.#step();
-    const file = this.#files.get(name);
-    if (file === undefined) throw new Error(`open ${name}: no such file`);
-    return new SimulatedFile(this, name, file);
-  }
-
-  async remove(name: string): Promise<void> {
-    await this.#step();
-    const file = this.#files.get(name);
-    if (file === undefined) throw new Error(`remove ${name}: no such file`);
-    this.#removed = file.cached;
-    this.#files.delete(name);
-    await this.#step();
-  }
-
-  async setAside(name: string): Promise<string> {
-    await this.#step();
-    const file = this.#files.get(name);
-    if (file === undefined) throw new Error(`setAside ${name}: no such file`);
-    const aside = `${name}.${this.#aside.size + 1}`;
-    this.#aside.set(aside, file.cached.slice());
-    await this.#step();
-    return aside;
-  }
-
-  async lock(): Promise<Lock> {
-    await this.#step();
-    if (this.#locked) throw new DirectoryLocked("The simulated disk is in use");
-    this.#locked = true;
-    const generation = this.#generation;
-    return {
-      release: async () => {
-        if (generation === this.#generation) this.#locked = false;
-      },
-    };
   }
 
   /**
@@ -161,74 +112,134 @@ export class SimulatedDisk implements SegmentFiles {
 
   /** Content of a file as a process sees it. */
   bytesOf(name: string): Uint8Array {
-    const file = this.#files.get(name);
-    if (file === undefined) throw new Error(`${name}: no such file`);
-    return file.cached;
+    return this.#file(name).cached;
   }
 
   /** Overwrites stored bytes behind everybody's back, as decay does. */
   damage(name: string, offset: number, bytes: Uint8Array): void {
     this.bytesOf(name).set(bytes, offset);
-    this.#files.get(name)!.durable.set(bytes, offset);
+    this.#file(name).durable.set(bytes, offset);
   }
 
-  // What follows is for SimulatedFile.
+  // What follows is for SimulatedFiles and SimulatedFile, the sides of a process.
 
   /** Number of crashes so far; a file of an earlier one is dead. */
   get generation(): number {
     return this.#generation;
   }
 
+  list(): Promise<string[]> {
+    return this.#perform(() => this.names());
+  }
+
+  create(name: string, options: CreateSegment): Promise<SegmentFile> {
+    return this.#perform(() => {
+      this.counts.creates++;
+      if (this.#happens(this.faults.create)) throw new Error(`create ${name}: injected fault`);
+      if (this.#files.has(name) && options.replace !== true)
+        throw new Error(`create ${name}: exists`);
+      if (this.#used() + options.bytes > this.capacityBytes)
+        throw new Refusal("UNAVAILABLE", "Disk full: simulated");
+      const cached = new Uint8Array(options.bytes);
+      cached.set(this.#removed.subarray(0, options.bytes));
+      cached.set(options.head);
+      const file = { cached, durable: cached.slice(), dirty: new Set<number>() };
+      this.#files.set(name, file);
+      return new SimulatedFile(this, name, file);
+    });
+  }
+
+  open(name: string): Promise<SegmentFile> {
+    return this.#perform(() => new SimulatedFile(this, name, this.#file(name)));
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#perform(() => {
+      this.#removed = this.#file(name).cached;
+      this.#files.delete(name);
+    });
+  }
+
+  setAside(name: string): Promise<string> {
+    return this.#perform(() => {
+      const aside = `${name}.${this.#aside.size + 1}`;
+      this.#aside.set(aside, this.#file(name).cached.slice());
+      return aside;
+    });
+  }
+
+  lock(): Promise<Lock> {
+    return this.#perform(() => {
+      if (this.#locked) throw new DirectoryLocked("The simulated disk is in use");
+      this.#locked = true;
+      const generation = this.#generation;
+      return {
+        release: async () => {
+          if (generation === this.#generation) this.#locked = false;
+        },
+      };
+    });
+  }
+
   async write(file: DiskFile, offset: number, bytes: Uint8Array): Promise<void> {
     const pending = { file, offset, bytes };
     this.#pending.add(pending);
-    await this.#step();
-    this.#pending.delete(pending);
-    this.counts.writes++;
-    const grows = offset + bytes.length - file.cached.length;
-    const full = grows > 0 && this.#used() + grows > this.capacityBytes;
-    if (full || this.#happens(this.faults.writeFull)) {
-      this.#writeFront(pending);
-      throw new Refusal("UNAVAILABLE", "Disk full: simulated");
-    }
-    if (this.#happens(this.faults.write)) {
-      this.#writeFront(pending);
-      throw new Error("write: injected fault");
-    }
-    store(file, offset, bytes);
-    await this.#step();
+    await this.#perform(() => {
+      this.#pending.delete(pending);
+      this.counts.writes++;
+      const grows = offset + bytes.length - file.cached.length;
+      const full = grows > 0 && this.#used() + grows > this.capacityBytes;
+      if (full || this.#happens(this.faults.writeFull)) {
+        this.#writeFront(pending);
+        throw new Refusal("UNAVAILABLE", "Disk full: simulated");
+      }
+      if (this.#happens(this.faults.write)) {
+        this.#writeFront(pending);
+        throw new Error("write: injected fault");
+      }
+      store(file, offset, bytes);
+    });
   }
 
-  async read(file: DiskFile, offset: number, length: number): Promise<Uint8Array> {
-    await this.#step();
-    if (this.#happens(this.faults.read)) throw new Error("read: injected fault");
-    return file.cached.slice(offset, offset + length);
+  read(file: DiskFile, offset: number, length: number): Promise<Uint8Array> {
+    return this.#perform(() => {
+      if (this.#happens(this.faults.read)) throw new Error("read: injected fault");
+      return file.cached.slice(offset, offset + length);
+    });
   }
 
-  async sync(file: DiskFile): Promise<void> {
+  /** Makes durable what had been written when the call began. */
+  sync(file: DiskFile): Promise<void> {
     const sectors = [...file.dirty];
-    await this.#step();
-    this.counts.syncs++;
-    if (this.#happens(this.faults.sync)) {
-      this.#settleSectors(file, sectors);
-      throw new Error("fdatasync: injected fault");
-    }
-    resize(file);
-    for (const sector of sectors) {
-      copySector(file, sector);
-      file.dirty.delete(sector);
-    }
-    await this.#step();
+    return this.#perform(() => {
+      this.counts.syncs++;
+      if (this.#happens(this.faults.sync)) {
+        this.#settleSectors(file, sectors);
+        throw new Error("fdatasync: injected fault");
+      }
+      resize(file);
+      for (const sector of sectors) {
+        copySector(file, sector);
+        file.dirty.delete(sector);
+      }
+    });
   }
 
-  async truncate(file: DiskFile, size: number): Promise<void> {
-    await this.#step();
-    const cached = new Uint8Array(size);
-    cached.set(file.cached.subarray(0, size));
-    file.cached = cached;
-    for (let at = size; at < file.durable.length; at += sectorBytes)
-      file.dirty.add(Math.floor(at / sectorBytes));
-    file.dirty.add(-1);
+  truncate(file: DiskFile, size: number): Promise<void> {
+    return this.#perform(() => {
+      const cached = new Uint8Array(size);
+      cached.set(file.cached.subarray(0, size));
+      file.cached = cached;
+      for (let at = size; at < file.durable.length; at += sectorBytes)
+        file.dirty.add(Math.floor(at / sectorBytes));
+      file.dirty.add(-1);
+    });
+  }
+
+  #file(name: string): DiskFile {
+    const file = this.#files.get(name);
+    if (file === undefined) throw new Error(`${name}: no such file`);
+    return file;
   }
 
   #used(): number {
@@ -241,12 +252,23 @@ export class SimulatedDisk implements SegmentFiles {
     return rate > 0 && this.#options.random.below(1_000_000) < rate * 1_000_000;
   }
 
-  /** Time passes; throws when the disk crashed meanwhile. */
-  async #step(): Promise<void> {
+  /** Does something after some time, at one instant, and tells after some more. */
+  async #perform<T>(deed: () => T): Promise<T> {
     const generation = this.#generation;
+    await this.#pause();
+    this.#check(generation);
+    const result = deed();
+    await this.#pause();
+    this.#check(generation);
+    return result;
+  }
+
+  #pause(): Promise<void> {
     const { clock, delayMsMax = 0, random } = this.#options;
-    if (clock === undefined) await Promise.resolve();
-    else await sleep(clock, random.below(delayMsMax + 1));
+    return clock === undefined ? Promise.resolve() : sleep(clock, random.below(delayMsMax + 1));
+  }
+
+  #check(generation: number): void {
     if (generation !== this.#generation) throw new SimulatedCrash("The process has crashed");
   }
 
@@ -303,6 +325,41 @@ function copySector(file: DiskFile, sector: number, count = sectorBytes): void {
   const start = sector * sectorBytes;
   const end = Math.min(start + count, file.durable.length, file.cached.length);
   if (end > start) file.durable.set(file.cached.subarray(start, end), start);
+}
+
+class SimulatedFiles implements SegmentFiles {
+  readonly #disk: SimulatedDisk;
+  readonly #generation: number;
+
+  constructor(disk: SimulatedDisk) {
+    this.#disk = disk;
+    this.#generation = disk.generation;
+  }
+
+  async list(): Promise<string[]> {
+    return this.#alive().list();
+  }
+  async create(name: string, options: CreateSegment): Promise<SegmentFile> {
+    return this.#alive().create(name, options);
+  }
+  async open(name: string): Promise<SegmentFile> {
+    return this.#alive().open(name);
+  }
+  async remove(name: string): Promise<void> {
+    return this.#alive().remove(name);
+  }
+  async setAside(name: string): Promise<string> {
+    return this.#alive().setAside(name);
+  }
+  async lock(): Promise<Lock> {
+    return this.#alive().lock();
+  }
+
+  #alive(): SimulatedDisk {
+    if (this.#generation !== this.#disk.generation)
+      throw new SimulatedCrash("The process has crashed");
+    return this.#disk;
+  }
 }
 
 class SimulatedFile implements SegmentFile {

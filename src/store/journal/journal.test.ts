@@ -50,7 +50,7 @@ function objectWorld(store: ObjectStore): JournalWorld {
 }
 
 journalContract("local form, simulated disk", async () =>
-  localWorld(new SimulatedDisk({ random: seededRandom(count++) })),
+  localWorld(new SimulatedDisk({ random: seededRandom(count++) }).mount()),
 );
 journalContract("local form, real files", async () =>
   localWorld(await openLocalSegmentFiles({ directory: path.join(directory, `${count++}`) })),

@@ -137,8 +137,10 @@ export class LocalMedium implements JournalMedium {
     const before = { previous: spot.segment, previousEnd: spot.batch - 1 };
     // What was acknowledged must be readable still; the file itself is not written to again.
     await findEnd({ file, origin: this.originOf(spot.segment) }, before.previousEnd);
-    await this.#dropReady();
-    await this.begin(spot.segment + 1, before);
+    // A seal that names the next segment may have been written: that name must never be absent.
+    await this.#letGoOfReady();
+    const next = spot.segment + 1;
+    this.#segments.set(next, await this.#create(next, before, true));
     return false;
   }
 
@@ -177,8 +179,9 @@ export class LocalMedium implements JournalMedium {
 
   async close(spot: Spot | null): Promise<void> {
     try {
-      await this.#dropReady();
+      const ready = await this.#letGoOfReady();
       if (spot !== null) {
+        if (ready !== null) await this.#options.files.remove(segmentName(ready));
         await this.#writeAt(spot, [this.#seal(spot, 0)]);
         await this.trim({ number: spot.segment, lastBatch: 0, bytes: spot.offset });
       }
@@ -197,21 +200,23 @@ export class LocalMedium implements JournalMedium {
   async #create(
     number: number,
     before: { readonly previous: number; readonly previousEnd: number },
+    replace = false,
   ): Promise<OpenSegment> {
     const { files, random, storeId, bytes } = this.#options;
     const nonce = random.bytes(nonceBytes);
     const head = encodeSegmentHead({ segment: number, ...before, nonce }, storeId);
-    const file = await files.create(segmentName(number), { bytes, head });
+    const file = await files.create(segmentName(number), { bytes, head, replace });
     return { file, nonce, reads: 0, unused: null };
   }
 
-  async #dropReady(): Promise<void> {
+  /** Closes the segment that was made ready, if there is one, and gives its number. */
+  async #letGoOfReady(): Promise<number | null> {
     const ready = this.#ready;
     this.#ready = null;
     const segment = await ready?.segment.catch(() => undefined);
-    if (ready === null || segment === undefined) return;
+    if (ready === null || segment === undefined) return null;
     await segment.file.close();
-    await this.#options.files.remove(segmentName(ready.number));
+    return ready.number;
   }
 
   async #reading<T>(segment: OpenSegment, run: () => Promise<T>): Promise<T> {

@@ -73,11 +73,17 @@ async function numbersOf(source: ObjectJournalSource, segment: number): Promise<
   return numbers;
 }
 
+/** Whether the batches of a segment have been deleted, or are being deleted. */
+async function isGone({ store, prefix }: ObjectJournalSource, segment: number): Promise<boolean> {
+  return (await store.get(goneKey(prefix, segment))) !== null;
+}
+
 /** The number of the first segment that has anything left, 1 where there is nothing at all. */
-async function firstSegment({ store, prefix }: ObjectJournalSource): Promise<number> {
+async function firstSegment(source: ObjectJournalSource): Promise<number> {
+  const { store, prefix } = source;
   for (const key of await store.list(`${prefix}/`)) {
     const segment = Number.parseInt(key.slice(prefix.length + 1, prefix.length + 9), 16);
-    if ((await store.get(goneKey(prefix, segment))) === null) return segment;
+    if (!(await isGone(source, segment))) return segment;
   }
   return 1;
 }
@@ -101,13 +107,14 @@ export async function* readObjectJournal(
       const at = { segment, batch, offset: 0 };
       const bytes = await store.get(batchKey(prefix, segment, batch));
       if (bytes === null) {
-        if ((await store.get(goneKey(prefix, segment))) !== null) throw new SegmentGone(segment);
+        if (await isGone(source, segment)) throw new SegmentGone(segment);
         if (await hasBatchBehind(source, segment, batch))
           throw new JournalCorruption(at, "missing, though later batches are there");
         return;
       }
       const seal = sealIn(bytes, origin);
       if (seal !== null) {
+        if (seal.foreign && (await isGone(source, segment))) throw new SegmentGone(segment);
         segment = seal.next;
         break;
       }
@@ -176,22 +183,24 @@ export async function fence(options: FenceOptions): Promise<FenceOutcome> {
     const bytes = encodeSeal(at, { next: 0, foreign: true, by }, origin);
     return putKnown(store, batchKey(prefix, segment, number), bytes);
   };
+  // A seal that was found may have been put into a deleted segment too, by a fencer before us.
+  const ended = async (at: number): Promise<FenceOutcome> =>
+    (await isGone(options, segment))
+      ? { outcome: "gone", segment }
+      : { outcome: "sealed", segment, batch: at };
   for (let step = 0; step < allLimits.fenceStepsMax; step++) {
     const bytes = await store.get(batchKey(prefix, segment, batch));
     if (bytes !== null) {
       const seal = sealIn(bytes, { storeId, nonce: null, segment });
       if (seal === null) batch++;
-      else if (seal.next === 0) return { outcome: "sealed", segment, batch };
+      else if (seal.next === 0) return ended(batch);
       else {
         segment = seal.next;
         batch = await lastBeforeGap(options, segment, 1);
       }
       continue;
     }
-    if ((await putSeal(batch)) === "done") {
-      const gone = (await store.get(goneKey(prefix, segment))) !== null;
-      return gone ? { outcome: "gone", segment } : { outcome: "sealed", segment, batch };
-    }
+    if ((await putSeal(batch)) === "done") return ended(batch);
     races++;
     if (races % racesBeforeAhead === 0) await putSeal(batch + aheadBy);
   }

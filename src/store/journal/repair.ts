@@ -149,16 +149,19 @@ export interface HeadRepair {
 export async function repairHead(repair: HeadRepair): Promise<SegmentHead> {
   const { files, file, number, storeId, random, previous } = repair;
   await files.setAside(file.name);
-  let previousEnd = 0;
-  if (previous !== undefined) {
-    const end = await findEnd(previous.scanned, null);
-    previousEnd = end.seal === null ? end.lastBatch : endsWithSeal;
-  }
+  const previousEnd = previous === undefined ? 0 : await endToName(files, previous);
   const nonce = (await findNonce(file, number)) ?? random.bytes(nonceBytes);
   const head = { segment: number, previous: previous?.number ?? number - 1, previousEnd, nonce };
   await file.write(0, [encodeSegmentHead(head, storeId)]);
   await file.sync();
   return head;
+}
+
+/** What a new head says of the end of the segment before, as far as that can still be told. */
+async function endToName(files: SegmentFiles, { scanned }: FoundSegment): Promise<number> {
+  await repairSegment({ files, scanned, mustEnd: null, sealFor: null });
+  const end = await findEnd(scanned, null);
+  return end.seal === null ? end.lastBatch : endsWithSeal;
 }
 
 async function findNonce(file: SegmentFile, segment: number): Promise<Uint8Array | null> {
@@ -179,11 +182,10 @@ export async function replaceMissing(
   const { number, after, previousEnd } = missing;
   const nonce = random.bytes(nonceBytes);
   const origin = { storeId, nonce, segment: number };
-  const end = await findEnd(after.scanned, null);
   const head: SegmentHead = {
     segment: number,
     previous: after.number,
-    previousEnd: end.seal === null ? end.lastBatch : endsWithSeal,
+    previousEnd: await endToName(files, after),
     nonce,
   };
   const sealed = previousEnd === endsWithSeal;
