@@ -1,5 +1,5 @@
 import { Refusal } from "#base/assert.ts";
-import type { AddedResult, MailboxState } from "#store/index.ts";
+import type { AddedResult } from "#store/index.ts";
 import { type CopyCommand, formatRanges } from "#wire/index.ts";
 import type { CommandSpec } from "../command-spec.ts";
 import { ok } from "../responses.ts";
