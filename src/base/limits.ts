@@ -112,6 +112,8 @@ export const limits = {
   /** Settled accounts that are kept in memory while nobody uses them. */
   accountMemoryBytes: 256 * MiB,
   accountsInMemoryMax: 20_000,
+  /** Accounts that left memory of which is remembered how far they were settled. */
+  settledModseqsMax: 100_000,
   /** Damages that are remembered for a report. */
   damagesMax: 1_000,
   /** While nothing can be written: how often it is tried. */
@@ -152,6 +154,20 @@ export const limits = {
   /** Syntax errors in a row before BYE. */
   syntaxErrorsMax: 20,
   outputBufferBytes: 64 * KiB,
+  /** FETCH sets \Seen for, and asks ahead for, this many messages, or this many bytes, at a time. */
+  fetchAheadMessagesMax: 256,
+  fetchAheadBytesMax: 4 * MiB,
+  /** A MIME part that BINARY decodes at once, and the step for larger ones. */
+  decodedBytesMax: 1 * MiB,
+  decodedStepBytes: 256 * KiB,
+  /** Ranges of numbers that are written before it is looked whether the output is full. */
+  rangesPerWriteMax: 2_000,
+  /** Messages that SEARCH looks at in one go, first at their columns, then at their contents. */
+  searchBlockMessages: 1_024,
+  /** A larger message is searched piece by piece. */
+  searchedAtOnceBytesMax: 256 * KiB,
+  /** Keys of SORT and THREAD that are kept, over all mailboxes. */
+  sortKeyBytesMax: 128 * MiB,
   imapIdleTimeoutMs: 30 * 60 * 1000,
   preLoginTimeoutMs: 60 * 1000,
   /** Untagged sign of life during IDLE. */
@@ -237,6 +253,8 @@ export const limits = {
   adminParamsBytesMax: 256 * KiB,
   /** One line of an operation's answer. */
   adminLineBytesMax: 16 * MiB,
+  /** Entries of one page of a list for administrators. */
+  adminPageMax: 10_000,
   /** A hook of the configuration file. */
   hookMs: 10_000,
   /** Connections that the kernel keeps waiting for us, per listener. */

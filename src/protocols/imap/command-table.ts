@@ -11,6 +11,7 @@ import { create } from "./commands/create.ts";
 import { deleteMailbox } from "./commands/delete.ts";
 import { enable } from "./commands/enable.ts";
 import { expunge } from "./commands/expunge.ts";
+import { fetch } from "./commands/fetch.ts";
 import { id } from "./commands/id.ts";
 import { idle } from "./commands/idle.ts";
 import { list, lsub } from "./commands/list.ts";
@@ -35,6 +36,7 @@ const specs: readonly CommandSpec[] = [
   enable,
   examine,
   expunge,
+  fetch,
   getQuota,
   getQuotaRoot,
   id,
