@@ -1,0 +1,188 @@
+/** One seed: a machine, its clients, crashes, and what must hold afterwards. */
+import type { AccountId } from "#base/brand.ts";
+import { sleep } from "#base/clock.ts";
+import { type Random, randomName, seededRandom } from "#base/random.ts";
+import { FaultyObjectStore, MemoryObjectStore, SimulatedDisk } from "#objects/index.ts";
+import { ImapClient, ImapClosed } from "../test/client/imap-client.ts";
+import { LmtpClient, LmtpClosed } from "../test/client/lmtp-client.ts";
+import { SimClock } from "./clock.ts";
+import { AccountOracle } from "./oracle.ts";
+import { runReader } from "./reader.ts";
+import { type SimMachine, SimServer, type SimUser } from "./server.ts";
+import { markedMessage, reconcileAll, runWriter } from "./writer.ts";
+
+/** What a seed did; equal for equal seeds. */
+export interface RunSummary {
+  readonly seed: number;
+  readonly crashes: number;
+  readonly deliveries: number;
+  readonly events: number;
+  /** Virtual milliseconds. */
+  readonly time: number;
+}
+
+const eventsPerLifeMax = 200_000;
+
+/** Runs a seed; rejects with what went wrong. */
+export async function runSeed(seed: number): Promise<RunSummary> {
+  return new Run(seed).run();
+}
+
+class Run {
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #clock: SimClock;
+  readonly #disk: SimulatedDisk;
+  readonly #machine: SimMachine;
+  readonly #oracles: AccountOracle[];
+  #mark = 0;
+  #deliveries = 0;
+  #failure: unknown;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    const random = seededRandom(seed);
+    this.#random = random;
+    this.#clock = new SimClock(random);
+    this.#disk = new SimulatedDisk({ random, clock: this.#clock, delayMsMax: 3 });
+    const memory = new MemoryObjectStore();
+    const users: SimUser[] = Array.from({ length: 2 }, (_, i) => ({
+      name: `u${i}`,
+      accountId: randomName(random, 16) as AccountId,
+    }));
+    this.#machine = {
+      clock: this.#clock,
+      random,
+      files: this.#disk,
+      objects: new FaultyObjectStore(memory, {
+        random,
+        clock: this.#clock,
+        delayMsMax: 3,
+      } as never),
+      users,
+      storeId: random.bytes(16),
+    };
+    this.#oracles = users.map(({ name }) => new AccountOracle(name));
+  }
+
+  async run(): Promise<RunSummary> {
+    const lives = 2 + this.#random.below(3);
+    for (let life = 0; life < lives; life++) await this.#live();
+    await this.#lastLook();
+    return {
+      seed: this.#seed,
+      crashes: lives,
+      deliveries: this.#deliveries,
+      events: this.#clock.events,
+      time: Math.round(this.#clock.monotonic()),
+    };
+  }
+
+  /** Runs `work` in virtual time. */
+  async #simulate<T>(work: Promise<T>): Promise<T> {
+    let done = false;
+    const finished = work.finally(() => {
+      done = true;
+    });
+    finished.catch(() => undefined);
+    await this.#clock.runUntil(() => done || this.#failure !== undefined, eventsPerLifeMax);
+    if (this.#failure !== undefined) throw this.#failure;
+    return finished;
+  }
+
+  #newMark(): string {
+    return `m${++this.#mark}`;
+  }
+
+  /** Starts the server, lets clients work for a while, then crashes it. */
+  async #live(): Promise<void> {
+    const server = await this.#simulate(SimServer.start(this.#machine));
+    this.#machine.users.forEach((user, index) => {
+      const oracle = this.#oracles[index]!;
+      this.#actor(server, () => this.#writer(server, user, oracle));
+      this.#actor(server, () => this.#reader(server, user, oracle));
+    });
+    this.#actor(server, () => this.#sender(server));
+    this.#actor(server, () => this.#sender(server));
+    await this.#simulate(sleep(this.#clock, 50 + this.#random.below(600)));
+    if (this.#random.below(5) === 0) {
+      await this.#simulate(server.stop());
+    } else {
+      server.kill();
+      this.#disk.crash(this.#random.below(2) === 0 ? "power" : "process");
+    }
+    await this.#simulate(sleep(this.#clock, 20));
+  }
+
+  /** A client that comes back when its connection breaks, as long as the server lives. */
+  #actor(server: SimServer, work: () => Promise<unknown>): void {
+    const loop = async (): Promise<void> => {
+      while (!server.dead) {
+        try {
+          await work();
+        } catch (error) {
+          if (!(error instanceof ImapClosed || error instanceof LmtpClosed) && !server.dead)
+            throw error;
+        }
+        await sleep(this.#clock, 1 + this.#random.below(20));
+      }
+    };
+    loop().catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+  }
+
+  async #imap(server: SimServer, user: SimUser): Promise<ImapClient> {
+    const client = new ImapClient(server.connectImap(user));
+    await client.until("login");
+    return client;
+  }
+
+  async #writer(server: SimServer, user: SimUser, oracle: AccountOracle): Promise<void> {
+    const client = await this.#imap(server, user);
+    const [random, clock] = [this.#random, this.#clock];
+    await runWriter({ client, oracle, random, clock, newMark: () => this.#newMark() });
+  }
+
+  async #reader(server: SimServer, user: SimUser, oracle: AccountOracle): Promise<void> {
+    const client = await this.#imap(server, user);
+    await runReader({ client, oracle, random: this.#random, clock: this.#clock });
+  }
+
+  /** Delivers to one or both accounts at a time. */
+  async #sender(server: SimServer): Promise<void> {
+    const random = this.#random;
+    const client = new LmtpClient(server.connectLmtp());
+    await client.hello();
+    for (;;) {
+      const mark = this.#newMark();
+      const to = this.#machine.users
+        .map((user, index) => ({ user, oracle: this.#oracles[index]! }))
+        .filter(() => random.below(2) === 0);
+      if (to.length > 0) {
+        for (const { oracle } of to) oracle.deliveryBegins(mark);
+        const addresses = to.map(({ user }) => `${user.name}@sim`);
+        const replies = await client.deliver(markedMessage(mark, random), addresses);
+        replies.forEach((reply, index) => {
+          if (!reply.startsWith("250")) return;
+          to[index]!.oracle.deliveryAcknowledged(mark);
+          this.#deliveries++;
+        });
+      }
+      await sleep(this.#clock, random.below(40));
+    }
+  }
+
+  /** After the last crash everything must be there. */
+  async #lastLook(): Promise<void> {
+    const server = await this.#simulate(SimServer.start(this.#machine));
+    const look = async (): Promise<void> => {
+      for (const [index, user] of this.#machine.users.entries()) {
+        const client = await this.#imap(server, user);
+        await reconcileAll(client, this.#oracles[index]!);
+      }
+    };
+    await this.#simulate(look());
+    server.kill();
+  }
+}
