@@ -2,9 +2,8 @@
  * Stored form of a unit: varints, texts and blobs of `base/bytes`.
  * @format record
  */
-import { ByteReader, ByteWriter, FormatError } from "#base/bytes.ts";
+import { type ByteReader, type ByteWriter, FormatError } from "#base/bytes.ts";
 import type { MailboxNumber, MessageNumber, ModSeq } from "#base/brand.ts";
-import { unreachable } from "#base/assert.ts";
 import type { AddedMessage, Change, ContentPlace, PackAdded, Unit } from "./change.ts";
 import type { UidRanges } from "./uid-ranges.ts";
 
@@ -162,72 +161,166 @@ function decodeAdded(input: ByteReader): AddedMessage {
   };
 }
 
-function encodeChange(out: ByteWriter, change: Change): void {
-  out.u8(kindNumbers.get(change.kind)!);
-  switch (change.kind) {
-    case "accountCreated":
-      return;
-    case "mailboxCreated":
+type ChangeOf<K extends Change["kind"]> = Extract<Change, { kind: K }>;
+type Codecs = {
+  readonly [K in Change["kind"]]: {
+    encode(out: ByteWriter, change: ChangeOf<K>): void;
+    decode(input: ByteReader): Omit<ChangeOf<K>, "kind">;
+  };
+};
+
+const readMailbox = (input: ByteReader): MailboxNumber => input.varint() as MailboxNumber;
+
+/** How each kind is stored, behind its number. */
+const codecs: Codecs = {
+  accountCreated: { encode() {}, decode: () => ({}) },
+  mailboxCreated: {
+    encode(out, change) {
       out.varint(change.mailbox).text(change.name).varint(change.uidValidity);
-      out.varint(change.uidNext);
-      return encodeTexts(out, change.specialUse);
-    case "mailboxRenamed":
-      out.varint(change.mailbox).text(change.name);
-      return;
-    case "mailboxDeleted":
-      out.varint(change.mailbox);
-      return;
-    case "specialUseChanged":
-      return encodeTexts(out.varint(change.mailbox), change.specialUse);
-    case "subscriptionChanged":
-      out.text(change.name).u8(change.subscribed ? 1 : 0);
-      return;
-    case "contentAdded":
+      encodeTexts(out.varint(change.uidNext), change.specialUse);
+    },
+    decode: (input) => ({
+      mailbox: readMailbox(input),
+      name: input.text(),
+      uidValidity: input.varint(),
+      uidNext: input.varint(),
+      specialUse: decodeTexts(input),
+    }),
+  },
+  mailboxRenamed: {
+    encode: (out, change) => void out.varint(change.mailbox).text(change.name),
+    decode: (input) => ({ mailbox: readMailbox(input), name: input.text() }),
+  },
+  mailboxDeleted: {
+    encode: (out, change) => void out.varint(change.mailbox),
+    decode: (input) => ({ mailbox: readMailbox(input) }),
+  },
+  specialUseChanged: {
+    encode: (out, change) => encodeTexts(out.varint(change.mailbox), change.specialUse),
+    decode: (input) => ({ mailbox: readMailbox(input), specialUse: decodeTexts(input) }),
+  },
+  subscriptionChanged: {
+    encode: (out, change) => void out.text(change.name).u8(change.subscribed ? 1 : 0),
+    decode: (input) => ({ name: input.text(), subscribed: input.u8() === 1 }),
+  },
+  contentAdded: {
+    encode(out, change) {
       out.varint(change.message).varint(change.size).varint(change.fieldsLength);
       out.f64(change.internalDate).f64(change.sentDate);
       out.varint(change.thread).varint(change.messageIdHash);
-      return encodePlace(out, change.place);
-    case "messagesAdded":
+      encodePlace(out, change.place);
+    },
+    decode: (input) => ({
+      message: input.varint() as MessageNumber,
+      size: input.varint(),
+      fieldsLength: input.varint(),
+      internalDate: input.f64(),
+      sentDate: input.f64(),
+      thread: input.varint(),
+      messageIdHash: input.varint(),
+      place: decodePlace(input),
+    }),
+  },
+  messagesAdded: {
+    encode(out, change) {
       out.varint(change.mailbox).varint(change.messages.length);
       for (const message of change.messages) encodeAdded(out, message);
-      return;
-    case "messagesCopied":
+    },
+    decode(input) {
+      const mailbox = readMailbox(input);
+      const messages: AddedMessage[] = [];
+      for (let left = input.varint(); left > 0; left--) messages.push(decodeAdded(input));
+      return { mailbox, messages };
+    },
+  },
+  messagesCopied: {
+    encode(out, change) {
       encodeRanges(out.varint(change.from).varint(change.to), change.uids);
       out.varint(change.firstUid).varint(change.savedAt);
-      return;
-    case "flagsChanged":
+    },
+    decode: (input) => ({
+      from: readMailbox(input),
+      to: readMailbox(input),
+      uids: decodeRanges(input),
+      firstUid: input.varint(),
+      savedAt: input.varint(),
+    }),
+  },
+  flagsChanged: {
+    encode(out, change) {
       encodeRanges(out.varint(change.mailbox), change.uids);
       out.u8(modes.indexOf(change.mode)).u8(change.bits);
-      return encodeTexts(out, change.keywords);
-    case "expunged":
-      return encodeRanges(out.varint(change.mailbox), change.uids);
-    case "recentTaken":
-      out.varint(change.mailbox).varint(change.firstRecent);
-      return;
-    case "visitorFlagsChanged":
+      encodeTexts(out, change.keywords);
+    },
+    decode: (input) => ({
+      mailbox: readMailbox(input),
+      uids: decodeRanges(input),
+      mode: decodeMode(input),
+      bits: input.u8(),
+      keywords: decodeTexts(input),
+    }),
+  },
+  expunged: {
+    encode: (out, change) => encodeRanges(out.varint(change.mailbox), change.uids),
+    decode: (input) => ({ mailbox: readMailbox(input), uids: decodeRanges(input) }),
+  },
+  recentTaken: {
+    encode: (out, change) => void out.varint(change.mailbox).varint(change.firstRecent),
+    decode: (input) => ({ mailbox: readMailbox(input), firstRecent: input.varint() }),
+  },
+  visitorFlagsChanged: {
+    encode(out, change) {
       encodeRanges(out.varint(change.mailbox).text(change.visitor), change.uids);
       out.u8(modes.indexOf(change.mode)).u8(change.bits);
-      return;
-    case "propertyChanged":
+    },
+    decode: (input) => ({
+      mailbox: readMailbox(input),
+      visitor: input.text(),
+      uids: decodeRanges(input),
+      mode: decodeMode(input),
+      bits: input.u8(),
+    }),
+  },
+  propertyChanged: {
+    encode(out, change) {
       out
         .varint(change.mailbox)
         .text(change.name)
         .u8(change.value === null ? 0 : 1);
       if (change.value !== null) out.blob(change.value);
-      return;
-    case "commandDone":
-      out.text(change.key).blob(change.result);
-      return;
-    case "commandKeysDropped":
-      return encodeTexts(out, change.keys);
-    case "packAdded":
-      return encodePack(out, change.pack);
-    case "objectsDropped":
-    case "objectsDeleted":
-      return encodeTexts(out, change.names);
-    default:
-      return unreachable(change);
-  }
+    },
+    decode: (input) => ({
+      mailbox: readMailbox(input),
+      name: input.text(),
+      value: input.u8() === 0 ? null : Uint8Array.from(input.blob()),
+    }),
+  },
+  commandDone: {
+    encode: (out, change) => void out.text(change.key).blob(change.result),
+    decode: (input) => ({ key: input.text(), result: Uint8Array.from(input.blob()) }),
+  },
+  commandKeysDropped: {
+    encode: (out, change) => encodeTexts(out, change.keys),
+    decode: (input) => ({ keys: decodeTexts(input) }),
+  },
+  packAdded: {
+    encode: (out, change) => encodePack(out, change.pack),
+    decode: (input) => ({ pack: decodePack(input) }),
+  },
+  objectsDropped: {
+    encode: (out, change) => encodeTexts(out, change.names),
+    decode: (input) => ({ names: decodeTexts(input) }),
+  },
+  objectsDeleted: {
+    encode: (out, change) => encodeTexts(out, change.names),
+    decode: (input) => ({ names: decodeTexts(input) }),
+  },
+};
+
+function encodeChange(out: ByteWriter, change: Change): void {
+  out.u8(kindNumbers.get(change.kind)!);
+  // The compiler cannot know that the kind picks the codec of the same kind.
+  (codecs[change.kind].encode as (out: ByteWriter, change: Change) => void)(out, change);
 }
 
 function decodeMode(input: ByteReader): "add" | "remove" | "replace" {
@@ -239,98 +332,6 @@ function decodeMode(input: ByteReader): "add" | "remove" | "replace" {
 function decodeChange(input: ByteReader): Change {
   const number = input.u8();
   const kind = kinds[number];
-  switch (kind) {
-    case "accountCreated":
-      return { kind };
-    case "mailboxCreated":
-      return {
-        kind,
-        mailbox: input.varint() as MailboxNumber,
-        name: input.text(),
-        uidValidity: input.varint(),
-        uidNext: input.varint(),
-        specialUse: decodeTexts(input),
-      };
-    case "mailboxRenamed":
-      return { kind, mailbox: input.varint() as MailboxNumber, name: input.text() };
-    case "mailboxDeleted":
-      return { kind, mailbox: input.varint() as MailboxNumber };
-    case "specialUseChanged":
-      return { kind, mailbox: input.varint() as MailboxNumber, specialUse: decodeTexts(input) };
-    case "subscriptionChanged":
-      return { kind, name: input.text(), subscribed: input.u8() === 1 };
-    case "contentAdded":
-      return {
-        kind,
-        message: input.varint() as MessageNumber,
-        size: input.varint(),
-        fieldsLength: input.varint(),
-        internalDate: input.f64(),
-        sentDate: input.f64(),
-        thread: input.varint(),
-        messageIdHash: input.varint(),
-        place: decodePlace(input),
-      };
-    case "messagesAdded": {
-      const mailbox = input.varint() as MailboxNumber;
-      const messages: AddedMessage[] = [];
-      for (let left = input.varint(); left > 0; left--) messages.push(decodeAdded(input));
-      return { kind, mailbox, messages };
-    }
-    case "messagesCopied":
-      return {
-        kind,
-        from: input.varint() as MailboxNumber,
-        to: input.varint() as MailboxNumber,
-        uids: decodeRanges(input),
-        firstUid: input.varint(),
-        savedAt: input.varint(),
-      };
-    case "flagsChanged":
-      return {
-        kind,
-        mailbox: input.varint() as MailboxNumber,
-        uids: decodeRanges(input),
-        mode: decodeMode(input),
-        bits: input.u8(),
-        keywords: decodeTexts(input),
-      };
-    case "expunged":
-      return { kind, mailbox: input.varint() as MailboxNumber, uids: decodeRanges(input) };
-    case "recentTaken":
-      return {
-        kind,
-        mailbox: input.varint() as MailboxNumber,
-        firstRecent: input.varint(),
-      };
-    case "visitorFlagsChanged":
-      return {
-        kind,
-        mailbox: input.varint() as MailboxNumber,
-        visitor: input.text(),
-        uids: decodeRanges(input),
-        mode: decodeMode(input),
-        bits: input.u8(),
-      };
-    case "propertyChanged":
-      return {
-        kind,
-        mailbox: input.varint() as MailboxNumber,
-        name: input.text(),
-        value: input.u8() === 0 ? null : Uint8Array.from(input.blob()),
-      };
-    case "commandDone":
-      return { kind, key: input.text(), result: Uint8Array.from(input.blob()) };
-    case "commandKeysDropped":
-      return { kind, keys: decodeTexts(input) };
-    case "packAdded":
-      return { kind, pack: decodePack(input) };
-    case "objectsDropped":
-    case "objectsDeleted":
-      return { kind, names: decodeTexts(input) };
-    case undefined:
-      throw new FormatError(`Unknown kind of change: ${number}`);
-    default:
-      return unreachable(kind);
-  }
+  if (kind === undefined) throw new FormatError(`Unknown kind of change: ${number}`);
+  return { kind, ...codecs[kind].decode(input) } as Change;
 }
