@@ -29,7 +29,6 @@ function context(t: TestContext): AdminContext {
       directory,
       passwords: new Passwords({ random: systemRandom, slow: inlineSlowHash }),
     },
-    defaultQuota: {},
     mail: () => Promise.reject(new Refusal("UNAVAILABLE", "There is no store here")),
     serverStats: async () => undefined,
   };

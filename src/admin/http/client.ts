@@ -36,12 +36,23 @@ export async function callServer(
   failed.catch(() => {});
   answered.catch(() => {});
   outgoing.write(`${JSON.stringify(request.params)}\n`);
+  // The input is left alone until there is somebody to send it to.
+  await Promise.race([connected(outgoing), failed]);
   const sending = sendInput(call.input, outgoing);
   sending.catch(() => {});
   const [response] = await Promise.race([answered, failed]);
   const result = await readFrames(response, call);
   await Promise.race([sending, failed]);
   return result;
+}
+
+function connected(outgoing: ReturnType<typeof httpRequest>): Promise<void> {
+  return new Promise((resolve) => {
+    outgoing.once("socket", (socket) => {
+      if (socket.connecting) socket.once("connect", () => resolve());
+      else resolve();
+    });
+  });
 }
 
 async function sendInput(

@@ -1,5 +1,4 @@
 import type { AccountDesk } from "#auth/index.ts";
-import type { Quota } from "#auth/index.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Delivery } from "#delivery/index.ts";
 import type { Store } from "#store/index.ts";
@@ -31,8 +30,6 @@ export interface VerifyReport {
 export interface AdminContext {
   readonly clock: Clock;
   readonly accounts: AccountDesk;
-  /** Of accounts that have none of their own. */
-  readonly defaultQuota: Quota;
   /** Opens the store where this process has not opened it. */
   mail(): Promise<MailDesk>;
   /** Figures of the running server; undefined where there is none. */

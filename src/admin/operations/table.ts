@@ -10,6 +10,11 @@ const loaders = {
   "user.passwd": () => import("./user-passwd.ts"),
   "user.disable": () => import("./user-disable.ts"),
   "user.remove": () => import("./user-remove.ts"),
+  "mailbox.list": () => import("./mailbox-list.ts"),
+  "message.list": () => import("./message-list.ts"),
+  "message.export": () => import("./message-export.ts"),
+  deliver: () => import("./deliver.ts"),
+  verify: () => import("./verify.ts"),
   stats: () => import("./stats.ts"),
 } as const;
 

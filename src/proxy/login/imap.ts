@@ -1,4 +1,4 @@
-import { mayShowPassword, mechanisms, startExchange } from "#auth/index.ts";
+import { mayShowPassword, mechanisms, saslNonce, startExchange } from "#auth/index.ts";
 import type { CredentialCheck, Identity, MechanismOffer, SaslStep } from "#auth/index.ts";
 import { Refusal } from "#base/assert.ts";
 import { asBuffer } from "#base/bytes.ts";
@@ -7,7 +7,6 @@ import { withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
 import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
-import { randomName } from "#base/random.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import { CommandDecoder, ImapSyntaxError, ResponseWriter, decodeSaslLine } from "#wire/index.ts";
 import type { AuthenticateCommand, Command, DecodeEvent, IdCommand } from "#wire/index.ts";
@@ -265,7 +264,7 @@ class ImapLogin {
     const context = {
       credentials,
       peer: this.#authPeer(),
-      nonce: () => randomName(random, 24),
+      nonce: () => saslNonce(random),
       channelBinding: this.#connection.channelBinding.bind(this.#connection),
     };
     const exchange = startExchange(mechanism, context, this.#offer);
