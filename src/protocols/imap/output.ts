@@ -42,7 +42,12 @@ export class Output extends ResponseWriter {
   send(): Promise<void> | undefined {
     let waiting: Promise<void> | undefined;
     for (const chunk of this.take()) {
-      waiting = this.#stream.write(chunk) ?? waiting;
+      const promise = this.#stream.write(chunk);
+      if (promise !== undefined) {
+        // The last promise speaks for all: when the connection breaks, it rejects too.
+        waiting?.catch(() => undefined);
+        waiting = promise;
+      }
       this.#lastSent = chunk.at(-1)!;
     }
     return waiting;
