@@ -19,7 +19,7 @@ export async function readMailbox(client: ImapClient, mailbox: string): Promise<
 /** Every message of the selected mailbox, by uid. */
 export async function readMessages(client: ImapClient): Promise<Map<number, ModelMessage>> {
   const messages = new Map<number, ModelMessage>();
-  const answer = await client.ok("FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-MARK)])");
+  const answer = await client.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-MARK)])");
   for (const response of answer.untagged) {
     const items = fetchItems(response);
     const header = [...items].find(([name]) => name.startsWith("BODY["));

@@ -107,8 +107,19 @@ export class AccountOracle {
     this.#floors.set(mailbox, { uidNext, modseq: highestModseq, uidValidity });
   }
 
-  /** Compares what was found in all mailboxes with what may be, and goes on from there. */
-  reconcile(found: ReadonlyMap<string, Found>): void {
+  /** Deliveries that must be found by whoever looks from now on. */
+  due(): ReadonlySet<string> {
+    const due = new Set<string>();
+    for (const [mark, state] of this.#delivered)
+      if (state === "acknowledged" && !this.#seen.has(mark)) due.add(mark);
+    return due;
+  }
+
+  /**
+   * Compares what was found in all mailboxes with what may be, and goes on from there.
+   * @param due what `due` gave before the first mailbox was read
+   */
+  reconcile(found: ReadonlyMap<string, Found>, due: ReadonlySet<string>): void {
     for (const [mailbox, { uidValidity, messages, ...counters }] of found) {
       for (const [uid, { mark }] of messages) this.tell(mailbox, uidValidity, uid, mark);
       this.tellCounters(mailbox, { uidValidity, ...counters });
@@ -117,7 +128,7 @@ export class AccountOracle {
     if (this.#underWay !== undefined) candidates.push(this.#underWay(this.#model));
     const reasons: string[] = [];
     for (const candidate of candidates) {
-      const reason = this.#differs(candidate, found);
+      const reason = this.#differs(candidate, found, due);
       if (reason === undefined) {
         this.#adopt(candidate, found);
         return;
@@ -128,7 +139,11 @@ export class AccountOracle {
   }
 
   /** What is wrong with `found` if `model` is what was acknowledged; new deliveries are allowed. */
-  #differs(model: ModelMailboxes, found: ReadonlyMap<string, Found>): string | undefined {
+  #differs(
+    model: ModelMailboxes,
+    found: ReadonlyMap<string, Found>,
+    due: ReadonlySet<string>,
+  ): string | undefined {
     const fresh = new Set<string>();
     for (const [mailbox, { messages }] of found) {
       const expected = model.get(mailbox) ?? new Map<number, ModelMessage>();
@@ -148,9 +163,8 @@ export class AccountOracle {
         fresh.add(message.mark);
       }
     }
-    for (const [mark, state] of this.#delivered)
-      if (state === "acknowledged" && !this.#seen.has(mark) && !fresh.has(mark))
-        return `the delivery ${mark} is lost`;
+    for (const mark of due)
+      if (!fresh.has(mark)) return `the delivery ${mark} is lost`;
     return undefined;
   }
 

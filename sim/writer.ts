@@ -43,9 +43,10 @@ export async function runWriter(parts: WriterParts): Promise<never> {
 
 /** Compares everything that the account has with what it must have. */
 export async function reconcileAll(client: ImapClient, oracle: AccountOracle): Promise<void> {
+  const due = oracle.due();
   const found = new Map<string, Found>();
   for (const mailbox of mailboxes) found.set(mailbox, await readMailbox(client, mailbox));
-  oracle.reconcile(found);
+  oracle.reconcile(found, due);
 }
 
 /** One command on one mailbox. */
