@@ -30,7 +30,8 @@ function faultOf(bytes: Uint8Array): EnvelopeFault {
 test("an envelope is written as documented and read back", () => {
   assert.equal(
     hex(sample()).slice(0, 56),
-    "524f5354" + "0200" + "1300" + "0102030405060708090a0b0c0d0e0f10" + "00000000",
+    // Magic, version, kind, store id, key id.
+    ["524f5354", "0200", "1300", "0102030405060708090a0b0c0d0e0f10", "00000000"].join(""),
   );
   const envelope = readEnvelope(sample(), expected);
   assert.deepEqual(

@@ -73,6 +73,8 @@ const kindNames = new Map<number, EnvelopeKind>(
  *     8 16  store id
  *    24  4  key id
  *    28  4  CRC-32 of bytes 0 .. 27
+ *
+ * @format envelope
  */
 export function writeEnvelope(target: Uint8Array, at: number, envelope: Envelope): void {
   if (envelope.storeId.length !== storeIdBytes)

@@ -32,6 +32,8 @@ const lostFlag = 1;
  *     60  4  bytes of the payloads together
  *     64  4  CRC-32 of the table; where there are no entries, of the payload
  *     68  4  CRC-32 of bytes 0 .. 67
+ *
+ * @format journal
  */
 export interface BatchHeader {
   readonly kind: EnvelopeKind;

@@ -163,7 +163,7 @@ async function live(
 }
 
 test("local form: acknowledged entries survive crashes and faults, refused ones never appear", async () => {
-  const seeds = Number(process.env["JOURNAL_SEEDS"] ?? 120);
+  const seeds = Number(process.env["JOURNAL_SEEDS"] ?? 90);
   for (let seed = 0; seed < seeds; seed++) {
     const random = seededRandom(seed);
     const disk = new SimulatedDisk({ random });

@@ -199,7 +199,8 @@ export async function* readContent(
       const start = header.offset - chunkAt;
       const entries = readEntries(chunk.subarray(start, start + length), header);
       if (entries === null) throw corruption(scanned, last, "the table of its entries is damaged");
-      yield* itemsOf(entries, header, (text) => corruption(scanned, last, text));
+      const here = last;
+      yield* itemsOf(entries, header, (text) => corruption(scanned, here, text));
     }
     last = extent;
   }
