@@ -101,6 +101,8 @@ export const limits = {
   settleMsMax: 10 * 60 * 1000,
   /** How often accounts are looked at for settling and eviction. */
   settleCheckMs: 5 * 1000,
+  /** The same where nothing but dropped objects waits for its time. */
+  sweepPauseMsMax: 3600 * 1000,
   /** Pause after a settling that failed; it doubles up to the greatest. */
   settleRetryMsMin: 5 * 1000,
   settleRetryMsMax: 5 * 60 * 1000,

@@ -21,10 +21,17 @@ export interface AccountHome {
   readonly largeBodies: LargeBodyWriter;
   /** Throws `Refusal` UNAVAILABLE while nothing can be written. */
   requireWritable(): void;
-  /** Makes a record durable; rejects when it is lost, after having discarded the account. */
-  append(account: Account, payload: readonly Uint8Array[]): Promise<JournalPlace>;
-  /** Notes a unit for the next delta. */
-  noteUnit(account: Account, unit: Uint8Array, address: RecordAddress): void;
+  /**
+   * Makes a record durable; rejects when it is lost, after having discarded the account.
+   * @param exempt passes although the journal's tail is at its limit
+   */
+  append(account: Account, payload: readonly Uint8Array[], exempt: boolean): Promise<JournalPlace>;
+  /** Notes the stored form of a unit for the next delta. */
+  noteUnit(
+    account: Account,
+    unit: Uint8Array,
+    of: { readonly modseq: number; readonly address: RecordAddress },
+  ): void;
 }
 
 /** A message to add: prepared content with what differs between its places. */
@@ -201,7 +208,9 @@ export class Account {
   deleteMailbox(name: string): void {
     const mailbox = this.mailbox(name);
     if (name === "INBOX") throw new Refusal("CANNOT", "INBOX cannot be deleted");
-    this.#commit([{ kind: "mailboxDeleted", mailbox: mailbox.number }], [mailbox.number]);
+    this.#commit([{ kind: "mailboxDeleted", mailbox: mailbox.number }], {
+      touched: [mailbox.number],
+    });
   }
 
   /**
@@ -231,7 +240,7 @@ export class Account {
           changes.push({ kind: "mailboxRenamed", mailbox: inferior.number, name });
         }
     }
-    this.#commit(changes, [mailbox.number]);
+    this.#commit(changes, { touched: [mailbox.number] });
   }
 
   #moving(mailbox: MailboxState, to: MailboxNumber, firstUid: number): Change[] {
@@ -357,7 +366,7 @@ export class Account {
     }
     const first = mailbox.uidNext;
     changes.push({ kind: "messagesAdded", mailbox: mailbox.number, messages: added });
-    this.#commit(changes, [mailbox.number], contents);
+    this.#commit(changes, { touched: [mailbox.number], contents });
     return {
       uidValidity: mailbox.uidValidity,
       uids: Uint32Array.of(first, first + messages.length - 1),
@@ -409,7 +418,7 @@ export class Account {
       { kind: "messagesCopied", from, uids: sources, to, firstUid, savedAt },
     ];
     if (options.move) changes.push({ kind: "expunged", mailbox: from, uids: sources });
-    this.#commit(changes, options.move ? [from, to] : [to]);
+    this.#commit(changes, { touched: options.move ? [from, to] : [to] });
     return { uidValidity, uids: Uint32Array.of(firstUid, firstUid + rows.length - 1), sources };
   }
 
@@ -438,7 +447,7 @@ export class Account {
           keywords,
         },
       ],
-      [number],
+      { touched: [number] },
     );
     return result;
   }
@@ -494,7 +503,7 @@ export class Account {
         if ((flags[row]! & deletedBit) !== 0) gone.push(uid[row]!);
     const ranges = rangesOf(gone);
     if (gone.length > 0)
-      this.#commit([{ kind: "expunged", mailbox: number, uids: ranges }], [number]);
+      this.#commit([{ kind: "expunged", mailbox: number, uids: ranges }], { touched: [number] });
     return ranges;
   }
 
@@ -507,9 +516,12 @@ export class Account {
     return first as Uid;
   }
 
-  /** Records a change that needs no decision here. For settling and repair. */
+  /**
+   * Records a change that needs no decision here. For settling and repair, whose records pass
+   * although the journal's tail is at its limit.
+   */
   record(changes: readonly Change[]): Promise<unknown> {
-    return this.#commit(changes);
+    return this.#commit(changes, { exempt: true });
   }
 
   #require(number: MailboxNumber): MailboxState {
@@ -525,14 +537,18 @@ export class Account {
 
   /**
    * Applies changes in memory and sends them to the journal.
-   * @param touched mailboxes whose watchers are told when the unit is durable
-   * @param contents bytes that the changes refer to by offset
+   * @param options `touched`: mailboxes whose watchers are told when the unit is durable;
+   *   `contents`: bytes that the changes refer to by offset; `exempt`: see `record`.
    */
   #commit(
     changes: readonly Change[],
-    touched: readonly MailboxNumber[] = [],
-    contents: readonly Uint8Array[] = [],
+    options: {
+      touched?: readonly MailboxNumber[];
+      contents?: readonly Uint8Array[];
+      exempt?: boolean;
+    } = {},
   ): Promise<unknown> {
+    const { touched = [], contents = [], exempt = false } = options;
     if (this.lost !== undefined) throw this.lost;
     this.#home.requireWritable();
     const unit: Unit = {
@@ -544,11 +560,13 @@ export class Account {
     writer.u32(0);
     encodeUnit(writer, unit);
     writer.patchU32(0, writer.length - 4);
+    if (writer.length > limits.batchBytesMax / 2)
+      throw new Refusal("LIMIT", "The change is too large to be made at once");
     const head = writer.take();
     const address: RecordAddress = { place: undefined, contentsAt: head.length, contents };
     apply(this.state, unit, address);
-    this.#home.noteUnit(this, head.subarray(4), address);
-    const appended = this.#home.append(this, [head, ...contents]).then((place) => {
+    this.#home.noteUnit(this, head.subarray(4), { modseq: unit.modseq, address });
+    const appended = this.#home.append(this, [head, ...contents], exempt).then((place) => {
       address.place = place;
       address.contents = undefined;
       if (this.#pending === appended) this.#pending = undefined;

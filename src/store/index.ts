@@ -27,7 +27,20 @@ export { deletedBit, flagBits, type Flags, seenBit } from "./index/change.ts";
 export { lowerBound } from "./index/columns.ts";
 export { MailboxState } from "./index/mailbox-state.ts";
 export { inRanges, rangesOf, rangesSize, type UidRanges } from "./index/uid-ranges.ts";
+export { openLocalJournal } from "./journal/local-journal.ts";
+export { JournalCorruption } from "./journal/journal.ts";
 export { canonicalMailboxName, hierarchySeparator, superiorNames } from "./mailbox-name.ts";
 export type { PreparedMessage, Quota } from "./ports.ts";
+export {
+  type CloseStoreOptions,
+  closeStore,
+  type JournalStart,
+  type OpenedStore,
+  openStore,
+  type OpenStoreOptions,
+} from "./open.ts";
 export { prepareMessage } from "./prepare.ts";
+export type { Damage, DamageOutcome } from "./settled/damage.ts";
+export { usualMailboxes } from "./settings.ts";
+export type { VerifyOptions, VerifyReport } from "./verify.ts";
 export { type InitialMailbox, Store, type StoreOptions, type Visitor } from "./store.ts";

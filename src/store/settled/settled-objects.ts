@@ -1,0 +1,115 @@
+import type { Epoch } from "#base/brand.ts";
+import type { AccountState, JournaledContent } from "../index/account-state.ts";
+import type { NamedObject } from "./head-codec.ts";
+import type { LoadedAccount } from "./load.ts";
+import { parseObjectName } from "./names.ts";
+
+/** A snapshot with the deltas upon it. */
+export interface SnapshotChain {
+  readonly snapshot: NamedObject;
+  readonly deltas: NamedObject[];
+}
+
+/** Which objects an account consists of; what settling knows of one that is in memory. */
+export interface SettledObjects {
+  /** The account's modseq in the newest head. */
+  modseq: number;
+  /** Names of the newest heads, the last one counts. */
+  heads: string[];
+  current: SnapshotChain | undefined;
+  /** Kept in case the current one turns out to be damaged. */
+  previous: SnapshotChain | undefined;
+  /** Nothing refers to these; the next settling declares them dropped. */
+  obsolete: string[];
+  /** Deleted; the next settling says so. */
+  deleted: string[];
+  /** Damaged; the next settling keeps copies of them and drops them. */
+  unsound: string[];
+  needsSnapshot: boolean;
+  /** Contents and packs that cannot be read: settling passes them over. */
+  readonly unreadable: Set<JournaledContent | string>;
+}
+
+/**
+ * What the objects of a loaded account are good for. Objects of earlier epochs to which nothing
+ * refers were left by a crash.
+ */
+export function settledObjects(loaded: LoadedAccount, epoch: Epoch): SettledObjects {
+  const { head, headName, state, names } = loaded;
+  const settled: SettledObjects = {
+    modseq: head?.modseq ?? 0,
+    heads: headName === undefined ? [] : [headName],
+    current: head === undefined ? undefined : { snapshot: head.snapshot, deltas: [...head.deltas] },
+    previous: undefined,
+    obsolete: [],
+    deleted: [],
+    unsound: [...loaded.unsound],
+    needsSnapshot: head === undefined || loaded.patched,
+    unreadable: new Set(),
+  };
+  settled.previous = previousChain(loaded);
+  const kept = new Set<string>([...settled.heads, ...settled.unsound, ...state.dropped.keys()]);
+  for (const chain of [settled.current, settled.previous])
+    for (const { name } of chain === undefined ? [] : [chain.snapshot, ...chain.deltas])
+      kept.add(name);
+  for (const pack of state.packs.values()) kept.add(pack.name);
+  for (const name of names) {
+    const parsed = parseObjectName(name);
+    if (parsed === undefined || kept.has(name)) continue;
+    // What was put under this epoch may be about to be named by a record.
+    if (parsed.epoch < epoch) settled.obsolete.push(name);
+  }
+  return settled;
+}
+
+/** The newest snapshot before the current one, and the deltas between them. */
+function previousChain(loaded: LoadedAccount): SnapshotChain | undefined {
+  const { head, names, state, unsound } = loaded;
+  const used = new Set([head?.snapshot.name, ...(head?.deltas ?? []).map(({ name }) => name)]);
+  const left = names.filter(
+    (name) => !used.has(name) && !state.dropped.has(name) && !unsound.includes(name),
+  );
+  const snapshots = left.filter((name) => name.startsWith("snapshot-"));
+  const newest = snapshots.sort((a, b) => modseqOf(a) - modseqOf(b)).at(-1);
+  if (newest === undefined) return undefined;
+  const deltas = left.filter(
+    (name) => name.startsWith("delta-") && modseqOf(name) > modseqOf(newest),
+  );
+  return { snapshot: sized(newest), deltas: deltas.map(sized) };
+}
+
+function sized(name: string): NamedObject {
+  return { name, bytes: 0 };
+}
+
+function modseqOf(name: string): number {
+  const parsed = parseObjectName(name);
+  return parsed?.kind === "snapshot" || parsed?.kind === "delta" ? parsed.modseq : 0;
+}
+
+/** Notes a new snapshot; the one before the previous becomes obsolete. */
+export function noteSnapshot(settled: SettledObjects, snapshot: NamedObject): void {
+  const { previous } = settled;
+  if (previous !== undefined)
+    for (const { name } of [previous.snapshot, ...previous.deltas]) settled.obsolete.push(name);
+  settled.previous = settled.current;
+  settled.current = { snapshot, deltas: [] };
+  settled.needsSnapshot = false;
+}
+
+/** Notes a new head; the one before it is kept, older ones become obsolete. */
+export function noteHead(settled: SettledObjects, name: string, modseq: number): void {
+  settled.heads.push(name);
+  settled.obsolete.push(...settled.heads.splice(0, settled.heads.length - 2));
+  settled.modseq = modseq;
+}
+
+/** Names of all objects that are in use. */
+export function usedNames(settled: SettledObjects, state: AccountState): Set<string> {
+  const used = new Set<string>(settled.heads);
+  for (const chain of [settled.current, settled.previous])
+    for (const { name } of chain === undefined ? [] : [chain.snapshot, ...chain.deltas])
+      used.add(name);
+  for (const pack of state.packs.values()) used.add(pack.name);
+  return used;
+}
