@@ -20,6 +20,7 @@ import { namespace } from "./commands/namespace.ts";
 import { check, noop } from "./commands/noop.ts";
 import { getQuota, getQuotaRoot, setQuota } from "./commands/quota.ts";
 import { rename } from "./commands/rename.ts";
+import { search } from "./commands/search.ts";
 import { examine, select } from "./commands/select.ts";
 import { status } from "./commands/status.ts";
 import { store } from "./commands/store.ts";
@@ -48,6 +49,7 @@ const specs: readonly CommandSpec[] = [
   namespace,
   noop,
   rename,
+  search,
   select,
   setQuota,
   status,

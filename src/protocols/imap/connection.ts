@@ -34,13 +34,13 @@ export async function serveImap(arrival: ImapArrival, services: ImapServices): P
   try {
     account = await services.store.open(identity.accountId, identity);
   } catch (error) {
-    const output = new Output(stream, () => undefined);
+    const output = new Output(stream, services.clock, () => undefined);
     writeStatus(output, arrival.tag, completionOf(error, log));
     writeBye(output, "The account cannot be opened", "UNAVAILABLE");
     await end(stream, output);
     return;
   }
-  const output = new Output(stream, () => account.durable());
+  const output = new Output(stream, services.clock, () => account.durable());
   const { clock, shutdown } = services;
   const input = new Input({ stream, decoder: arrival.decoder, output, account, clock, shutdown });
   const session = new Session(arrival, services, { account, output, input, log, capabilities });
@@ -71,9 +71,9 @@ async function end(stream: ImapArrival["stream"], output: Output): Promise<void>
 async function endByError(session: Session, error: unknown): Promise<void> {
   const { output, stream, log } = session;
   const wanted = endOf(error);
-  if (error instanceof ConnectionBroken || !output.atLineStart()) {
-    if (!(error instanceof ConnectionBroken))
-      log.error({ error: errorText(error) }, "A response could not be finished");
+  const broken = error instanceof ConnectionBroken;
+  if (broken || !output.atLineStart()) {
+    if (!broken) log.error({ error: errorText(error) }, "A response could not be finished");
     stream.destroy();
     return;
   }
@@ -84,8 +84,9 @@ async function endByError(session: Session, error: unknown): Promise<void> {
     log.debug({ error: errorText(lost) }, "The last responses of a session were not sent");
   }
   output.drop();
-  if (wanted !== undefined) writeBye(output, wanted.message, wanted.code);
-  else if (error instanceof Refusal) writeBye(output, error.message, error.code);
+  const refusal = session.account.lost ?? error;
+  if (refusal instanceof Refusal) writeBye(output, refusal.message, refusal.code);
+  else if (wanted !== undefined) writeBye(output, wanted.message, wanted.code);
   else {
     logBug(log, error);
     writeBye(output, "Internal error, see the server's log", "SERVERBUG");

@@ -59,7 +59,9 @@ export class Input {
   }
 
   async #awaitEvent(): Promise<DecodeEvent> {
-    const { decoder } = this.#parts;
+    const { clock, decoder } = this.#parts;
+    // A command that took long was no silence of the client.
+    this.#heardAt = clock.monotonic();
     for (;;) {
       await this.#wait();
       this.#woken = undefined;

@@ -1,5 +1,7 @@
+import type { Clock } from "#base/clock.ts";
+import { DeadlineExceeded, withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
-import type { ByteStream } from "#base/stream.ts";
+import { type ByteStream, ConnectionBroken } from "#base/stream.ts";
 import { ResponseWriter } from "#wire/index.ts";
 
 const LF = 0x0a;
@@ -13,11 +15,13 @@ const LF = 0x0a;
 export class Output extends ResponseWriter {
   readonly #stream: ByteStream;
   readonly #durable: () => Promise<unknown> | undefined;
+  readonly #clock: Clock;
   #lastSent = LF;
 
   /** @param durable undefined when all that was read is durable, else a promise for it */
-  constructor(stream: ByteStream, durable: () => Promise<unknown> | undefined) {
+  constructor(stream: ByteStream, clock: Clock, durable: () => Promise<unknown> | undefined) {
     super();
+    this.#clock = clock;
     this.#stream = stream;
     this.#durable = durable;
   }
@@ -30,7 +34,7 @@ export class Output extends ResponseWriter {
   /**
    * Sends what was written, after it has become durable and as fast as the client takes it.
    * Undefined when there was nothing to wait for. Rejects with `Refusal` when the account was lost,
-   * with `ConnectionBroken` when the client is gone.
+   * with `ConnectionBroken` when the client is gone or takes nothing for too long.
    */
   flush(): Promise<void> | undefined {
     if (this.length === 0) return undefined;
@@ -50,7 +54,16 @@ export class Output extends ResponseWriter {
       }
       this.#lastSent = chunk.at(-1)!;
     }
-    return waiting;
+    return waiting === undefined ? undefined : this.#patiently(waiting);
+  }
+
+  async #patiently(waiting: Promise<void>): Promise<void> {
+    try {
+      await withDeadline(this.#clock, limits.imapIdleTimeoutMs, "Sending", waiting);
+    } catch (error) {
+      if (!(error instanceof DeadlineExceeded)) throw error;
+      throw new ConnectionBroken("The client takes nothing any more", { cause: error });
+    }
   }
 
   /** True where a new response may begin: the last one ended. */

@@ -56,8 +56,10 @@ function take(
       arrival.open = false;
       return bad(event.text, event.code);
     case "fatal":
+      arrival.open = false;
       throw new SessionEnd(event.text);
     default:
+      arrival.open = false;
       throw new SessionEnd(`Unexpected ${event.kind}`);
   }
 }

@@ -16,7 +16,7 @@ export const list: CommandSpec<ListCommand> = {
     const { output } = session;
     // An empty pattern asks for the separator and the root of the reference.
     if (!command.extended && command.patterns[0] === "") {
-      output.ascii('* LIST (\\NonExistent \\Noselect) "/" ""').crlf();
+      output.ascii('* LIST (\\Noselect) "/" ""').crlf();
       return;
     }
     const patterns = patternsOf(command.reference, command.patterns);
