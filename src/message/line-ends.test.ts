@@ -41,7 +41,7 @@ test("bytes that are right already are not copied", () => {
 });
 
 test("a message of line ends alone", () => {
-  const out = normaliseLineEnds(new Uint8Array(100_000).fill(0x0a));
-  assert.equal(out.length, 200_000);
+  const out = normaliseLineEnds(new Uint8Array(10_000_000).fill(0x0a));
+  assert.equal(out.length, 20_000_000);
   assert.equal(normaliseLineEnds(out), out);
 });

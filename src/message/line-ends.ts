@@ -1,8 +1,7 @@
-import { asBuffer, concatBytes, noBytes } from "#base/bytes.ts";
+import { asBuffer } from "#base/bytes.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
-const oneCr = Uint8Array.of(CR);
 
 /**
  * Makes every line end CRLF while a message arrives. A LF without CR before it becomes CRLF. A CR
@@ -23,30 +22,36 @@ export class LineEndNormaliser {
 
   /** The bytes of `chunk` with CRLF line ends: the same array where there was nothing to do. */
   push(chunk: Uint8Array): Uint8Array {
-    if (chunk.length === 0) return noBytes;
+    if (chunk.length === 0) return chunk;
     const bytes = asBuffer(chunk);
-    let parts: Uint8Array[] | undefined;
-    let copied = 0;
-    let at = bytes.indexOf(LF);
-    if (at === 0) {
-      if (!this.#afterCr) parts = [oneCr];
-      at = bytes.indexOf(LF, 1);
-    }
-    while (at >= 0) {
-      if (bytes[at - 1] !== CR) {
-        (parts ??= []).push(bytes.subarray(copied, at), oneCr);
-        copied = at;
-        if (parts.length >= 4096) parts = [concatBytes(parts)];
-      }
-      at = bytes.indexOf(LF, at + 1);
-    }
+    const afterCr = this.#afterCr;
     this.#afterCr = bytes[bytes.length - 1] === CR;
-    if (parts === undefined) return chunk;
-    parts.push(bytes.subarray(copied));
-    const out = concatBytes(parts);
-    this.#added += out.length - chunk.length;
+    let at = bytes.indexOf(LF);
+    if (at === 0 && afterCr) at = bytes.indexOf(LF, 1);
+    while (at > 0 && bytes[at - 1] === CR) at = bytes.indexOf(LF, at + 1);
+    if (at < 0) return chunk;
+    const out = withCrs(bytes, at);
+    this.#added += out.length - bytes.length;
     return out;
   }
+}
+
+/** `bytes` with a CR before every bare LF, the first of which is at `first`. */
+function withCrs(bytes: Buffer, first: number): Buffer {
+  let missing = 1;
+  for (let at = first + 1; at < bytes.length; at++)
+    if (bytes[at] === LF && bytes[at - 1] !== CR) missing++;
+  const out = Buffer.allocUnsafe(bytes.length + missing);
+  bytes.copy(out, 0, 0, first);
+  out[first] = CR;
+  out[first + 1] = LF;
+  let to = first + 2;
+  for (let at = first + 1; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte === LF && bytes[at - 1] !== CR) out[to++] = CR;
+    out[to++] = byte;
+  }
+  return out;
 }
 
 /** A whole message with CRLF line ends; the same array where it has them already. */

@@ -47,6 +47,7 @@ const shapes: Readonly<Record<string, string>> = {
   "from-line": "text/plain",
   "garbage-content-type": "text/plain",
   groups: "text/plain",
+  "header-cut-by-outer": "multipart/mixed[multipart/alternative[text/plain text/plain] text/plain]",
   "header-only": "text/plain",
   "header-only-no-line-end": "text/plain",
   "html-only": "text/html",

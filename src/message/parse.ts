@@ -193,7 +193,8 @@ export class MessageParser {
     this.#sampler?.take(window, this.#base, this.#base + this.#at);
     const node = this.#levels.at(-1)!.node;
     // A delimiter needs to know the line end before it.
-    const keep = this.#inHeader ? node.headerStart - this.#base : Math.max(this.#at - 2, 0);
+    const needed = this.#inHeader ? node.headerStart - this.#base : this.#at;
+    const keep = Math.max(needed - 2, 0);
     const left = window.length - keep;
     if (left > this.#own.length) this.#own = Buffer.allocUnsafe(Math.max(left, 4096));
     if (keep > 0 || this.#borrowed) window.copy(this.#own, 0, keep);
@@ -271,7 +272,7 @@ export class MessageParser {
           if (level >= 0 && this.#passDelimiter(level, at, end)) return true;
         }
       }
-      const lf = window.indexOf(LF, at);
+      const lf = nextLineEnd(window, at);
       if (lf < 0) {
         if (at < length) atLineStart = false;
         at = length;
@@ -295,7 +296,8 @@ export class MessageParser {
     for (let i = this.#levels.length - 1; i >= 0; i--) {
       const delimiter = this.#levels[i]!.delimiter;
       if (delimiter === undefined || delimiter.length <= bestLength) continue;
-      if (delimiter.length > end - at) continue;
+      const last = delimiter.length - 1;
+      if (last >= end - at || this.#window[at + last] !== delimiter[last]) continue;
       if (this.#window.compare(delimiter, 0, delimiter.length, at, at + delimiter.length) !== 0)
         continue;
       best = i;
@@ -427,6 +429,13 @@ export class MessageParser {
     else this.#plain = sampler.sample();
     this.#sampler = undefined;
   }
+}
+
+/** Offset of the next LF, or -1. The first bytes are looked at here: calls cost more than they. */
+function nextLineEnd(window: Buffer, at: number): number {
+  const near = Math.min(at + 8, window.length);
+  for (let i = at; i < near; i++) if (window[i] === LF) return i;
+  return window.indexOf(LF, near);
 }
 
 /**

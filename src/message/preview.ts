@@ -6,7 +6,7 @@ import type { ParsedMessage, TextSample } from "./part.ts";
 import { decodePart, transferEncoding } from "./transfer-encoding.ts";
 
 /** Enough of most texts; the whole sample is decoded only where this gives too little. */
-const firstLook = 1024;
+const firstLook = 512;
 
 /**
  * The beginning of a message's text for a list of messages: at most
@@ -49,7 +49,11 @@ const unseen =
   /[\0-\u0008\u000e-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+|\u034f+/g;
 
 function collapse(text: string): string {
-  return text.replace(unseen, "").replace(/\s+/g, " ").trim();
+  // Single spaces stay untouched: they are most of the white space.
+  return text
+    .replace(unseen, "")
+    .replace(/[^\S ]\s*| \s+/g, " ")
+    .trim();
 }
 
 function cut(text: string): string {
