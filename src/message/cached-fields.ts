@@ -97,7 +97,7 @@ function mailboxKey(addresses: readonly Address[]): string {
   return utf8Text(foldCase(decodeHeaderText(addresses[0]?.mailbox ?? "")));
 }
 
-/** What DISPLAYFROM and DISPLAYTO of SORT compare. RFC 5957 §2.2 */
+/** What DISPLAYFROM and DISPLAYTO of SORT compare. RFC 5957 §3 */
 function displayKey(addresses: readonly Address[]): string {
   const first = addresses[0];
   if (first === undefined) return "";
@@ -216,7 +216,7 @@ export class CachedFields {
     return Math.floor((instant + this.bytes.readInt16LE(24) * 60_000) / 86_400_000);
   }
 
-  /** Keys of SORT, decoded and folded. RFC 5256 §3, RFC 5957 §2.2 */
+  /** Keys of SORT, decoded and folded. RFC 5256 §3, RFC 5957 §3 */
   get fromKey(): string {
     return this.#text("from", "utf8");
   }

@@ -3,7 +3,7 @@ import { limits } from "#base/limits.ts";
 /**
  * The message ids of a field, in order, each without brackets and with unneeded quoting undone, so
  * that equal ids are equal strings. What is not an id between brackets is passed over.
- * RFC 5256 §2.2 (normalisation); RFC 5322 §3.6.4
+ * RFC 5256 §3 (normalisation), RFC 5322 §3.6.4
  *
  * @param field unfolded, one character per byte
  */

@@ -44,7 +44,7 @@ function ofMessage(message: PartEntry, kind: "HEADER" | "TEXT"): ByteRange {
 
 /**
  * The part whose decoded content BINARY[path] is, or null. The empty path is the whole message,
- * which is not encoded: the caller serves it as BODY[]. RFC 3516 §4.2
+ * which is not encoded: the caller serves it as BODY[]. RFC 9051 §6.4.5
  */
 export function findPart(parts: PartTable, path: readonly number[]): PartEntry | null {
   const index = path.length === 0 ? -1 : parts.find(path);

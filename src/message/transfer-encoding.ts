@@ -21,7 +21,7 @@ export interface TransferDecoder {
 /**
  * A decoder for `encoding`.
  *
- * @throws Refusal UNKNOWN-CTE where there is none. RFC 3516 §4.3
+ * @throws Refusal UNKNOWN-CTE where there is none. RFC 9051 §7.1
  */
 export function transferDecoder(encoding: string): TransferDecoder {
   const known = transferEncoding(encoding);
