@@ -10,7 +10,7 @@ import manifest from "../package.json" with { type: "json" };
 interface MainSettings extends CliSettings {
   readonly settings: Settings;
   /** Reads and checks the configuration again. */
-  recheck(): Promise<unknown>;
+  readonly recheck: () => Promise<unknown>;
 }
 
 const environment: CliEnvironment<MainSettings> = {

@@ -31,7 +31,7 @@ export interface ServerParts {
   readonly log: Log;
   readonly openMailService: OpenMailService;
   /** See `MailServiceParts.fatal`. */
-  fatal(error: unknown): void;
+  readonly fatal: (error: unknown) => void;
 }
 
 /** A place where the server listens, for people. */

@@ -25,7 +25,8 @@ export async function prepareDemo(context: AdminContext, log: Log): Promise<void
     const recipient = await delivery.resolve(address, 0);
     for (const { sender, content } of demoMessages(context.clock.now())) {
       const [outcome] = await delivery.deliver({ sender, content }, [recipient]);
-      if (outcome !== undefined && outcome.error !== null) throw outcome.error;
+      if (outcome !== undefined && outcome.error !== null)
+        throw new Error(errorText(outcome.error), { cause: outcome.error });
     }
   } catch (error) {
     log.warn({ reason: errorText(error) }, "The sample mail could not be delivered");

@@ -19,7 +19,7 @@ export interface MailServiceParts {
   /** Begins when the process is to end. */
   readonly shutdown: Shutdown;
   /** Something failed that the process must not outlive, such as an fdatasync. */
-  fatal(error: unknown): void;
+  readonly fatal: (error: unknown) => void;
 }
 
 /** The store with the protocols on top, as listeners and operations use them. */

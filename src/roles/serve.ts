@@ -82,14 +82,15 @@ interface SignalActions {
 /** SIGTERM and SIGINT stop, the second one at once; SIGHUP reloads. */
 function listenToSignals(log: Log, actions: SignalActions): void {
   let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const)
-    process.on(signal, () => {
-      // What was acknowledged is durable; an abrupt end costs the peers their goodbye only.
-      if (stopping) process.exit(signal === "SIGINT" ? 130 : 143);
-      stopping = true;
-      log.info({ signal }, "Stopping");
-      actions.stop();
-    });
+  const stop = (signal: NodeJS.Signals): void => {
+    // What was acknowledged is durable; an abrupt end costs the peers their goodbye only.
+    if (stopping) process.exit(signal === "SIGINT" ? 130 : 143);
+    stopping = true;
+    log.info({ signal }, "Stopping");
+    actions.stop();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
   process.on("SIGHUP", () => {
     actions.reload().then(
       () => log.info({}, "Certificates reloaded; the configuration is sound, a restart applies it"),

@@ -9,7 +9,9 @@ export interface CommandRun {
   readonly environment: CliEnvironment;
   readonly options: CliOptions;
   readonly terminal: Terminal;
-  call<N extends OperationName>(request: OperationRequest<N>): Promise<OperationResult<N>>;
+  readonly call: <N extends OperationName>(
+    request: OperationRequest<N>,
+  ) => Promise<OperationResult<N>>;
 }
 
 /**

@@ -8,7 +8,7 @@ import { serverCommands } from "./commands/server.ts";
 import { userCommands } from "./commands/user.ts";
 import type { CliEnvironment, CliOptions } from "./environment.ts";
 import { exitCodeOf, exitCodes, exitCodesText } from "./exit-codes.ts";
-import { UsageError } from "./secret.ts";
+import { InputError, UsageError } from "./errors.ts";
 import { Terminal } from "./terminal.ts";
 
 /** Runs the command that `words` (without the names of programs) ask for; the exit code. */
@@ -102,6 +102,7 @@ async function explain(
 ): Promise<{ text: string; code: number }> {
   if (error instanceof Refusal) return { text: error.message, code: exitCodeOf(error.code) };
   if (error instanceof UsageError) return { text: error.message, code: exitCodes.usage };
+  if (error instanceof InputError) return { text: error.message, code: exitCodes.noInput };
   const { ParameterError } = await import("../operations/run.ts");
   if (error instanceof ParameterError) return { text: error.message, code: exitCodes.usage };
   const known = environment.describeError(error);

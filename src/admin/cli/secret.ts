@@ -1,11 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import type { CliEnvironment } from "./environment.ts";
-
-/** A command cannot go on as it was called. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
+import { UsageError } from "./errors.ts";
 
 const passwordBytesMax = 4096;
 

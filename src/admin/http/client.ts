@@ -1,4 +1,4 @@
-import { request as httpRequest } from "node:http";
+import { request as httpRequest } from "./node-http.ts";
 import type { IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { Refusal } from "#base/assert.ts";

@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer } from "./node-http.ts";
 import type { Server } from "node:http";
 import type { Log } from "#base/log.ts";
 import type { Metrics } from "#base/metrics.ts";

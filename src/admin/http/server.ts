@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer } from "./node-http.ts";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Refusal, errorText } from "#base/assert.ts";
 import { limits } from "#base/limits.ts";

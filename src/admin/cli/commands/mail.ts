@@ -6,7 +6,7 @@ import type { DeliveryReport } from "../../operations/deliver.ts";
 import type { MessageInfo } from "../../operations/message-list.ts";
 import type { CommandRun, CommandSet } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { UsageError } from "../secret.ts";
+import { InputError } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";
 import { bytesText } from "../terminal.ts";
 import { count, list } from "../words.ts";
@@ -131,7 +131,7 @@ async function openMessage(file: string): Promise<AsyncIterable<Uint8Array>> {
   await new Promise((resolve, reject) => {
     stream.once("open", resolve);
     stream.once("error", (error) =>
-      reject(new UsageError(`${file} cannot be read: ${error.message}`, { cause: error })),
+      reject(new InputError(`${file} cannot be read: ${error.message}`, { cause: error })),
     );
   });
   return stream as AsyncIterable<Uint8Array>;

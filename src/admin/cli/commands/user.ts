@@ -1,7 +1,8 @@
 import { limits } from "#base/limits.ts";
 import type { AccountInfo } from "../../operations/accounts.ts";
 import type { CommandRun, CommandSet } from "../command.ts";
-import { confirm, newPassword, UsageError } from "../secret.ts";
+import { UsageError } from "../errors.ts";
+import { confirm, newPassword } from "../secret.ts";
 import type { Terminal } from "../terminal.ts";
 import { bytesText } from "../terminal.ts";
 import { count, list } from "../words.ts";
