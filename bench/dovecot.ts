@@ -11,7 +11,10 @@ const mailUid = 8;
 /** Installs the packages where they are missing; needs root. */
 export function installDovecot(): void {
   if (existsSync("/usr/sbin/dovecot") && existsSync("/usr/lib/dovecot/lmtp")) return;
-  const options = { stdio: "inherit" as const, env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
+  const options = {
+    stdio: "inherit" as const,
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  };
   execFileSync("apt-get", ["update", "-q"], options);
   execFileSync(
     "apt-get",

@@ -86,7 +86,9 @@ export function sampleMessage(size: number, number: number): string {
     `Subject: ${number % 3 === 0 ? "Re: " : ""}Report ${number % 500} of the week\r\n` +
     `Date: ${new Date(1.6e12 + number * 61_000).toUTCString().replace("GMT", "+0000")}\r\n` +
     `Message-ID: <${number}.${size}@example.org>\r\n` +
-    (number % 3 === 0 && number > 500 ? `In-Reply-To: <${number - 500}.${size}@example.org>\r\n` : "") +
+    (number % 3 === 0 && number > 500
+      ? `In-Reply-To: <${number - 500}.${size}@example.org>\r\n`
+      : "") +
     `MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n`;
   const line = "The quick brown fox jumps over the lazy dog, and nobody is any the wiser.\r\n";
   const marked = number % 2000 === 0 ? "xyzzyrare\r\n" : "";

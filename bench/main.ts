@@ -16,7 +16,15 @@ import { installDovecot, startDovecot } from "./dovecot.ts";
 import { LineClient } from "./load.ts";
 import { benchPassword, type Peer } from "./peer.ts";
 import { startRoost } from "./roost.ts";
-import { bodies, deliveries, type Figure, fill, largeMailbox, logins, type Scale } from "./workloads.ts";
+import {
+  bodies,
+  deliveries,
+  type Figure,
+  fill,
+  largeMailbox,
+  logins,
+  type Scale,
+} from "./workloads.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -45,7 +53,9 @@ function note(peer: Peer, figures: readonly Figure[]): void {
     const values = row.values.get(peer.name) ?? [];
     values.push(figure.value);
     row.values.set(peer.name, values);
-    process.stderr.write(`  ${peer.name.padEnd(8)} ${figure.name}: ${figure.value.toFixed(2)} ${figure.unit}\n`);
+    process.stderr.write(
+      `  ${peer.name.padEnd(8)} ${figure.name}: ${figure.value.toFixed(2)} ${figure.unit}\n`,
+    );
   }
 }
 
@@ -57,7 +67,8 @@ async function measure(peers: readonly Peer[]): Promise<void> {
         note(peer, await deliveries(peer, { ...scale, deliveries: scale.deliveries / 5 }, 1));
       }
   if (only.has("login"))
-    for (let run = 0; run < runs; run++) for (const peer of peers) note(peer, await logins(peer, scale));
+    for (let run = 0; run < runs; run++)
+      for (const peer of peers) note(peer, await logins(peer, scale));
   if (only.has("bodies")) {
     for (const peer of peers)
       for (let i = 0; i < 16; i++)
@@ -87,7 +98,9 @@ async function measureLarge(peers: readonly Peer[]): Promise<void> {
       note(peer, await largeMailbox(peer, largeUser));
       if (peer.name === "Roost") {
         const value = (peer.memoryBytes() - before) / 1e6;
-        note(peer, [{ name: "memory gained by the large-mailbox run", value, unit: "MB", more: false }]);
+        note(peer, [
+          { name: "memory gained by the large-mailbox run", value, unit: "MB", more: false },
+        ]);
       }
     }
 }

@@ -1,8 +1,11 @@
 /** Roost as an operator would run it, in a folder of its own. */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openSqliteDirectory } from "#auth/index.ts";
+import { systemClock } from "#base/clock.ts";
+import { systemRandom } from "#base/random.ts";
 import { listening } from "./dovecot.ts";
 import { benchPassword, benchUsers, type Peer } from "./peer.ts";
 import { cpuSecondsOf, memoryBytesOf } from "./processes.ts";
@@ -15,16 +18,19 @@ export async function startRoost(
   ports: { imap: number; lmtp: number },
 ): Promise<Peer> {
   const file = join(folder, "roost.config.ts");
+  const dataDir = join(folder, "data");
+  const hosts = ["127.0.0.1"];
   const settings = {
-    dataDir: join(folder, "data"),
-    listeners: {
-      imap: [{ host: "127.0.0.1", port: ports.imap }],
-      imaps: [],
-      lmtp: [{ host: "127.0.0.1", port: ports.lmtp }],
-    },
+    dataDir,
+    listeners: [
+      { protocol: "imap", hosts, port: ports.imap },
+      { protocol: "lmtp", hosts, port: ports.lmtp },
+    ],
+    http: false,
+    logLevel: "warn",
   };
   writeFileSync(file, `export default ${JSON.stringify(settings, null, 2)};\n`);
-  for (const user of benchUsers) addUser(file, user);
+  await addUsers(dataDir);
   const log = openSync(join(folder, "roost.log"), "a");
   let child: ChildProcess;
   const start = async (): Promise<void> => {
@@ -57,11 +63,15 @@ export async function startRoost(
 }
 
 /** With the cheap scheme that the peer has, too: what is compared is the server, not the hash. */
-function addUser(config: string, user: string): void {
-  const added = spawnSync(
-    roost,
-    ["user", "add", user, "--address", `${user}@localhost`, "--scheme", "PLAIN", "--password-stdin", "--config", config],
-    { input: `${benchPassword}\n`, encoding: "utf8" },
-  );
-  if (added.status !== 0) throw new Error(`user add: ${added.stderr}`);
+async function addUsers(dataDir: string): Promise<void> {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const path = join(dataDir, "directory.sqlite");
+  const directory = openSqliteDirectory({ path, clock: systemClock, random: systemRandom });
+  for (const name of benchUsers)
+    await directory.addAccount({
+      name,
+      addresses: [`${name}@localhost`],
+      hashes: [`{PLAIN}${benchPassword}`],
+    });
+  await directory.close();
 }

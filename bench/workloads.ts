@@ -41,7 +41,13 @@ export async function deliveries(peer: Peer, scale: Scale, width: number): Promi
       for (let job = next(); job !== undefined; job = next()) {
         const user = peer.address(benchUsers[job % benchUsers.length]!);
         const envelope = `MAIL FROM:<a@example.org>\r\nRCPT TO:<${user}>\r\nDATA\r\n`;
-        await client.ask(envelope, (tail) => /^(354|5\d\d|4\d\d) [^\r]*\r\n$/m.test(tail.slice(tail.lastIndexOf("\n", tail.length - 2) + 1)) && tail.includes("354"));
+        await client.ask(
+          envelope,
+          (tail) =>
+            /^(354|5\d\d|4\d\d) [^\r]*\r\n$/m.test(
+              tail.slice(tail.lastIndexOf("\n", tail.length - 2) + 1),
+            ) && tail.includes("354"),
+        );
         let answer = "";
         await client.ask(`${body}.\r\n`, (tail) => {
           answer = tail;
@@ -54,7 +60,12 @@ export async function deliveries(peer: Peer, scale: Scale, width: number): Promi
   );
   return [
     { name: `LMTP 5 KB, ${width} connections`, value: measured.rate, unit: "/s", more: true },
-    { name: `LMTP 5 KB, ${width} connections, each`, value: measured.cpuMs, unit: "CPU ms", more: false },
+    {
+      name: `LMTP 5 KB, ${width} connections, each`,
+      value: measured.cpuMs,
+      unit: "CPU ms",
+      more: false,
+    },
   ];
 }
 
@@ -76,10 +87,13 @@ export async function logins(peer: Peer, scale: Scale): Promise<Figure[]> {
 }
 
 /** Fills INBOX of `user` with messages of 2 KB by MULTIAPPEND. */
-export async function fill(peer: Peer, fillment: { user: string; count: number; size: number }): Promise<void> {
+export async function fill(
+  peer: Peer,
+  fillment: { user: string; count: number; size: number },
+): Promise<void> {
   const client = await login(peer, fillment.user);
   const { count, size } = fillment;
-  for (let done = 0; done < count; ) {
+  for (let done = 0; done < count;) {
     const group = Math.min(100, count - done);
     let command = "f1 APPEND INBOX";
     for (let i = 0; i < group; i++, done++) {
