@@ -5,13 +5,18 @@ import { type Clock, systemClock } from "#base/clock.ts";
 import { type Log, silentLog } from "#base/log.ts";
 import { Shutdown } from "#base/shutdown.ts";
 import type { SessionStream } from "#base/stream.ts";
-import { ArrivingBytes, capabilities, type ImapServices, serveImap } from "#protocols/imap/index.ts";
+import {
+  ArrivingBytes,
+  capabilities,
+  type ImapServices,
+  serveImap,
+} from "#protocols/imap/index.ts";
 import { type Account, AccountState, type Quota, Store } from "#store/index.ts";
 import type { Journal, JournalEntry, JournalPlace } from "../../src/store/journal/journal.ts";
 import { readJournaled } from "../../src/store/journaled-contents.ts";
 import { prepareMessage } from "../../src/store/prepare.ts";
 import { CommandDecoder } from "#wire/index.ts";
-import { MemoryStream, memoryStreams } from "./memory-stream.ts";
+import { type MemoryStream, memoryStreams } from "./memory-stream.ts";
 import type { TranscriptConnection, TranscriptServer } from "./runner.ts";
 
 export const accountId = "aaaaaaaaaaaaaaaa" as AccountId;
@@ -103,7 +108,14 @@ export class MemoryServer implements TranscriptServer {
       serveImap(
         {
           stream: wrap(server),
-          peer: { address: "127.0.0.1", port: 1, localAddress: "127.0.0.1", localPort: 2, secure: true, loopback: true },
+          peer: {
+            address: "127.0.0.1",
+            port: 1,
+            localAddress: "127.0.0.1",
+            localPort: 2,
+            secure: true,
+            loopback: true,
+          },
           identity: { accountId, name: "alice", quota: this.#quota },
           tag: "login",
           decoder: new CommandDecoder(),

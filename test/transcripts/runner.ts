@@ -135,7 +135,10 @@ function closeLiteral(draft: Draft): void {
   if (draft.literal === undefined) return;
   const content = draft.literal.map((line) => `${line}\r\n`).join("");
   const size = Buffer.byteLength(content);
-  draft.text = draft.text.replace(/\{(\+?)\}$/, `{${size}$1}\r\n${content.replaceAll("$", "$$$$$$$$")}`);
+  draft.text = draft.text.replace(
+    /\{(\+?)\}$/,
+    `{${size}$1}\r\n${content.replaceAll("$", "$$$$$$$$")}`,
+  );
   draft.literal = undefined;
 }
 

@@ -17,7 +17,7 @@ const texts = new WeakMap<MailboxState, Map<number, string>>();
  */
 export function flagsText(mailbox: MailboxState, row: number, recent: boolean): string {
   let known = texts.get(mailbox);
-  if (known === undefined) texts.set(mailbox, (known = new Map()));
+  if (known === undefined) texts.set(mailbox, (known = new Map<number, string>()));
   const { flags, keywordSet } = mailbox.rows.arrays;
   const bits = flags[row]! | (recent ? recentBit : 0);
   const key = keywordSet[row]! * 64 + bits;

@@ -30,7 +30,7 @@ export class Input {
   #reading = false;
   /** What the last read gave, until the decoder has it; null at the end. */
   #arrived: Uint8Array | null | undefined;
-  #broken: unknown;
+  #broken: Error | undefined;
   #woken: Wake | undefined;
   #resume: (() => void) | undefined;
   #timer: Timer | undefined;
@@ -125,7 +125,7 @@ export class Input {
       this.#heardAt = this.#parts.clock.monotonic();
       this.#resume?.();
     };
-    this.#parts.stream.read().then(done, (error: unknown) => {
+    this.#parts.stream.read().then(done, (error: Error) => {
       this.#broken = error;
       done(undefined);
     });
