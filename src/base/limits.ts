@@ -187,6 +187,10 @@ export const limits = {
   lmtpRecipientsMax: 1_000,
   lmtpErrorsMax: 20,
   lmtpTimeoutMs: 5 * 60 * 1000,
+  /** An address of the envelope: it becomes a line of the header. RFC 5322 §2.1.1 */
+  smtpPathBytesMax: 900,
+  /** Copies of one message that are being delivered to several accounts at a time. */
+  deliveryBytesMax: 64 * MiB,
 
   // Logins and connections
   connectionsMax: 20_000,
@@ -233,6 +237,8 @@ export const limits = {
   appPasswordsPerAccountMax: 100,
   accountsPerPageMax: 1_000,
   shutdownMs: 5_000,
+  /** A second signal within this time is an echo of the first one. */
+  signalEchoMs: 500,
   /** From the start of a TLS handshake to its end. */
   tlsHandshakeMs: 30_000,
   /** How long a peer may take to accept the last bytes that we send. */

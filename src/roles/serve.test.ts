@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
@@ -41,22 +41,18 @@ async function startProcess(t: TestContext, settings = ""): Promise<Running> {
     rmSync(folder, { recursive: true, force: true });
   });
   const lines: Record<string, unknown>[] = [];
-  let wake = (): void => {};
-  let ended = false;
-  child.on("close", () => {
-    ended = true;
-    wake();
-  });
-  createInterface({ input: child.stderr! }).on("line", (line) => {
+  const news = new EventEmitter();
+  child.on("close", () => news.emit("end"));
+  createInterface({ input: child.stderr }).on("line", (line) => {
     lines.push(line.startsWith("{") ? JSON.parse(line) : { msg: line });
-    wake();
+    news.emit("line");
   });
   const logged: Running["logged"] = async (message) => {
     for (;;) {
       const line = lines.find(({ msg }) => msg === message);
       if (line !== undefined) return line;
-      if (ended) throw new Error(`Ended without saying it: ${JSON.stringify(lines)}`);
-      await new Promise<void>((resolve) => (wake = resolve));
+      if (child.exitCode !== null) throw new Error(`It ended instead: ${JSON.stringify(lines)}`);
+      await Promise.race([once(news, "line"), once(news, "end")]);
     }
   };
   await logged("Roost is ready");

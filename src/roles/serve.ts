@@ -1,5 +1,6 @@
 import { errorText, Refusal } from "#base/assert.ts";
 import { systemClock } from "#base/clock.ts";
+import { limits } from "#base/limits.ts";
 import { createLog } from "#base/log.ts";
 import type { Log } from "#base/log.ts";
 import { systemRandom } from "#base/random.ts";
@@ -81,11 +82,16 @@ interface SignalActions {
 
 /** SIGTERM and SIGINT stop, the second one at once; SIGHUP reloads. */
 function listenToSignals(log: Log, actions: SignalActions): void {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
-    // What was acknowledged is durable; an abrupt end costs the peers their goodbye only.
-    if (stopping) process.exit(signal === "SIGINT" ? 130 : 143);
-    stopping = true;
+    const now = systemClock.monotonic();
+    if (stoppingSince !== undefined) {
+      // npm passes on the signal that the terminal sent to both of us.
+      if (now - stoppingSince < limits.signalEchoMs) return;
+      // What was acknowledged is durable; an abrupt end costs the peers their goodbye only.
+      process.exit(signal === "SIGINT" ? 130 : 143);
+    }
+    stoppingSince = now;
     log.info({ signal }, "Stopping");
     actions.stop();
   };

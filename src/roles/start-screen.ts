@@ -26,7 +26,7 @@ export function startScreen(options: StartScreenOptions): string {
   const { places, demo, program, colour } = options;
   const bold = (text: string): string => (colour ? styleText("bold", text, forced) : text);
   const dim = (text: string): string => (colour ? styleText("dim", text, forced) : text);
-  const row = (title: string, text: string): string => `  ${title.padEnd(16)}${text}`;
+  const row = (title: string, text: string): string => `  ${title.padEnd(18)}${text}`;
   const lines = ["", bold("Roost is running."), ""];
   for (const [title, endpoints] of grouped(places)) lines.push(row(title, endpoints));
   lines.push(row("Mail is kept in", options.dataDir));
