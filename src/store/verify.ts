@@ -65,8 +65,8 @@ export async function verifyAccounts(
       counts.objects += result.objects;
       counts.bytes += result.bytes;
       counts.messages += result.messages;
-      found.push(...result.damages);
       if (repair && (await repairAccount(parts, id, result))) repaired = true;
+      found.push(...result.damages);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const text = `cannot be checked: ${errorText(error)}`;

@@ -8,7 +8,7 @@ import { ByteReader, FormatError } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import { decodePackTable } from "../bodies/pack-codec.ts";
 import { type EntryPlace, type PackEntry, decodeEntry } from "../bodies/pack-entry.ts";
-import type { AccountState } from "../index/account-state.ts";
+import type { AccountState, PackState } from "../index/account-state.ts";
 import { apply } from "../index/apply.ts";
 import { decodeUnit } from "../index/change-codec.ts";
 import type { AddedMessage, Change, PackAdded, PackEntryPlace } from "../index/change.ts";
@@ -51,11 +51,17 @@ export async function restoreFromPacks(
   const fromNothing = !state.exists;
   const packs = await readPacks(context, state, sources);
   const restoring = new Restoring(context, state, sources);
+  const before = [...state.packs.values()];
   restoring.addMailboxes(packs);
   restoring.addMessages(packs);
   restoring.addMissingMailboxes();
   rollLeniently(state, sources.units);
   recount(state);
+  takeBackPacks(state, before, sources.names);
+  restoring.placeMessages(packs);
+  mergePacks(state);
+  recount(state);
+  for (const { name } of state.packs.values()) state.dropped.delete(name);
   leaveGap(state, { sources, fromNothing, nowMs: context.clock.now() });
 }
 
@@ -252,6 +258,25 @@ class Restoring {
     return changes;
   }
 
+  /** Messages that the state knows, and whose pack only a lost record named. */
+  placeMessages(packs: readonly FoundPack[]): void {
+    const { messages, packs: known } = this.#state;
+    const { number, pack } = messages.arrays;
+    const homeless = new Set<number>();
+    for (let row = 0; row < messages.count; row++)
+      if (number[row] !== 0 && !known.has(pack[row]!)) homeless.add(number[row]!);
+    const changes: Change[] = [];
+    // The latest pack that has a message is the right one.
+    for (const [index, found] of [...packs].reverse().entries()) {
+      const entries = found.entries
+        .map(({ place }) => place)
+        .filter(({ message }) => homeless.delete(message));
+      if (entries.length > 0)
+        changes.push({ kind: "packAdded", pack: this.#pack(found, index, entries) });
+    }
+    this.#apply(changes);
+  }
+
   /** Mailboxes of which only the records behind the gap speak. */
   addMissingMailboxes(): void {
     const missing = new Set<number>();
@@ -311,6 +336,35 @@ function contentOf({ number, entry, place }: RestoredMessage & { place: PackEntr
   };
 }
 
+/** Packs were dropped after expunges that are lost: their messages are there again. */
+function takeBackPacks(
+  state: AccountState,
+  before: readonly PackState[],
+  names: readonly string[],
+): void {
+  const used = new Set(state.messages.arrays.pack.subarray(0, state.messages.count));
+  for (const pack of before)
+    if (!state.packs.has(pack.number) && used.has(pack.number) && names.includes(pack.name))
+      state.packs.set(pack.number, pack);
+}
+
+/** A pack that was found, and then named by a record, must have one number. */
+function mergePacks(state: AccountState): void {
+  const numbers = new Map<string, number>();
+  const merged = new Map<number, number>();
+  for (const { name, number } of [...state.packs.values()]) {
+    const first = numbers.get(name);
+    if (first === undefined) numbers.set(name, number);
+    else {
+      merged.set(number, first);
+      state.packs.delete(number);
+    }
+  }
+  const { pack } = state.messages.arrays;
+  for (let row = 0; row < state.messages.count; row++)
+    pack[row] = merged.get(pack[row]!) ?? pack[row]!;
+}
+
 /** No uid, modseq or number that was given in the lost part may be given again. */
 function leaveGap(
   state: AccountState,
@@ -322,7 +376,9 @@ function leaveGap(
   state.nextThread += limits.restoreUidGap;
   state.nextPack += limits.restoreUidGap;
   state.nextMailbox += limits.mailboxesPerAccountMax;
-  let validity = Math.max(state.lastUidValidity, Math.floor(nowMs / 1000));
+  // Mailboxes of which nothing is known may have been given one at the same time.
+  let validity =
+    Math.max(state.lastUidValidity, Math.floor(nowMs / 1000)) + limits.mailboxesPerAccountMax;
   for (const mailbox of state.mailboxes.values()) {
     if (fromNothing) mailbox.uidValidity = ++validity;
     else mailbox.uidNext = gapped(mailbox, sources.head);
@@ -332,7 +388,7 @@ function leaveGap(
     mailbox.historyFloor = state.modseq;
     mailbox.history.count = 0;
   }
-  state.lastUidValidity = validity + limits.restoreUidGap;
+  state.lastUidValidity = validity;
   state.generation++;
 }
 

@@ -117,7 +117,7 @@ class Settling {
         for (const { name } of rewritten) if (!settled.unreadable.has(name)) dropped.push(name);
       }
     }
-    const used = usedNames({ ...settled, heads: settled.heads }, state);
+    const used = usedNames(settled, state);
     for (const { name } of [...empty, ...rewritten]) used.delete(name);
     const obsolete = settled.obsolete.filter((name) => !used.has(name));
     dropped.push(...obsolete.filter((name) => !state.dropped.has(name)));
@@ -129,7 +129,7 @@ class Settling {
     const deleted = settled.deleted.length;
     // Even without changes: nothing is deleted before an own record has got through.
     await this.#record(changes);
-    settled.obsolete = [];
+    settled.obsolete = settled.obsolete.filter((name) => used.has(name));
     settled.deleted.splice(0, deleted);
     await this.#delete(due);
   }

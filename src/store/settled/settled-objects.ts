@@ -25,6 +25,8 @@ export interface SettledObjects {
   deleted: string[];
   /** Damaged; the next settling keeps copies of them and drops them. */
   unsound: string[];
+  /** All that were ever found damaged: nothing is to rely on them. */
+  readonly damaged: Set<string>;
   needsSnapshot: boolean;
   /** Contents and packs that cannot be read: settling passes them over. */
   readonly unreadable: Set<JournaledContent | string>;
@@ -44,6 +46,7 @@ export function settledObjects(loaded: LoadedAccount, epoch: Epoch): SettledObje
     obsolete: [],
     deleted: [],
     unsound: [...loaded.unsound],
+    damaged: new Set(loaded.unsound),
     needsSnapshot: head === undefined || loaded.patched,
     unreadable: new Set(),
   };
@@ -87,12 +90,24 @@ function modseqOf(name: string): number {
   return parsed?.kind === "snapshot" || parsed?.kind === "delta" ? parsed.modseq : 0;
 }
 
+/** Marks an object as damaged: it is kept aside and replaced. */
+export function noteDamaged(settled: SettledObjects, name: string): void {
+  if (settled.damaged.has(name)) return;
+  settled.damaged.add(name);
+  settled.unsound.push(name);
+}
+
 /** Notes a new snapshot; the one before the previous becomes obsolete. */
 export function noteSnapshot(settled: SettledObjects, snapshot: NamedObject): void {
-  const { previous } = settled;
-  if (previous !== undefined)
-    for (const { name } of [previous.snapshot, ...previous.deltas]) settled.obsolete.push(name);
-  settled.previous = settled.current;
+  const { previous, current, damaged } = settled;
+  if (current !== undefined && damaged.has(current.snapshot.name)) {
+    // The deltas upon it still follow upon those before it.
+    previous?.deltas.push(...current.deltas);
+  } else {
+    if (previous !== undefined)
+      for (const { name } of [previous.snapshot, ...previous.deltas]) settled.obsolete.push(name);
+    settled.previous = current;
+  }
   settled.current = { snapshot, deltas: [] };
   settled.needsSnapshot = false;
 }
@@ -104,12 +119,14 @@ export function noteHead(settled: SettledObjects, name: string, modseq: number):
   settled.modseq = modseq;
 }
 
-/** Names of all objects that are in use. */
+/** Names of all sound objects that are in use. */
 export function usedNames(settled: SettledObjects, state: AccountState): Set<string> {
   const used = new Set<string>(settled.heads);
   for (const chain of [settled.current, settled.previous])
     for (const { name } of chain === undefined ? [] : [chain.snapshot, ...chain.deltas])
       used.add(name);
+  for (const name of settled.damaged) used.delete(name);
+  // A damaged pack has messages that are sound until they lie elsewhere.
   for (const pack of state.packs.values()) used.add(pack.name);
   return used;
 }

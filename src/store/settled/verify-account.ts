@@ -23,6 +23,7 @@ import { loadAccount } from "./load.ts";
 import { accountFolder, objectKey, objectName, parseObjectName } from "./names.ts";
 import { Unsound, listNames, readSound } from "./read-sound.ts";
 import type { SettleTarget } from "./settle-account.ts";
+import { noteDamaged } from "./settled-objects.ts";
 import { decodeSnapshot } from "./snapshot-codec.ts";
 import type { SettleContext } from "./write-packs.ts";
 
@@ -210,11 +211,11 @@ export class VerifyingAccount {
   async salvage(target: SettleTarget): Promise<void> {
     const { settled, account } = target;
     const { state } = account;
-    for (const name of this.#unsound) settled.unsound.push(name);
+    for (const name of this.#unsound) noteDamaged(settled, name);
     for (const name of this.#badPacks) {
       const pack = [...state.packs.values()].find((known) => known.name === name);
       if (pack !== undefined) await this.#salvagePack(target, pack);
-      settled.unsound.push(name);
+      noteDamaged(settled, name);
     }
   }
 
