@@ -230,12 +230,12 @@ const statusLine = /^\S+ (OK|NO|BAD|BYE|PREAUTH)\b/;
 function matches(wanted: string, response: string | null, values: Map<string, string>): boolean {
   if (response === null || wanted === "<closed>") return response === null && wanted === "<closed>";
   const names: string[] = [];
-  const bytes = Buffer.from(wanted).toString("latin1");
+  const bytes = withSortedFlags(Buffer.from(wanted.replaceAll("$$", "\0")).toString("latin1"));
   const ellipsis = Buffer.from("…").toString("latin1");
   let pattern = "";
-  for (const part of bytes.split(/(\$\$|\$[a-z][a-z0-9]*|\u00e2\u0080\u00a6)/)) {
+  for (const part of bytes.split(/(\0|\$[a-z][a-z0-9]*|\u00e2\u0080\u00a6)/)) {
     if (part === ellipsis) pattern += "[^]*?";
-    else if (part === "$$") pattern += "\\$";
+    else if (part === "\0") pattern += "\\$";
     else if (part.startsWith("$") && !values.has(part.slice(1)) && !names.includes(part.slice(1))) {
       names.push(part.slice(1));
       pattern += `(?<${part.slice(1)}>[A-Za-z0-9_-]+)`;
@@ -244,10 +244,27 @@ function matches(wanted: string, response: string | null, values: Map<string, st
     else pattern += quoted(part.startsWith("$") ? values.get(part.slice(1))! : part);
   }
   const open = statusLine.test(wanted) || wanted.startsWith("+");
-  const match = new RegExp(`^${pattern}${open ? "(?![A-Za-z0-9-])" : "$"}`).exec(response);
+  const match = new RegExp(`^${pattern}${open ? "(?![A-Za-z0-9-])" : "$"}`).exec(
+    withSortedFlags(response),
+  );
   if (match === null) return false;
   for (const name of names) values.set(name, match.groups![name]!);
   return true;
+}
+
+/** The order of flags means nothing. */
+function withSortedFlags(text: string): string {
+  return text.replace(
+    /(FLAGS) \(([^()\u0080-\uffff]*)\)/g,
+    (_, name: string, flags: string) => `${name} (${flags.split(" ").sort(byLetters).join(" ")})`,
+  );
+}
+
+/** A dollar sign is NUL in what is expected. */
+function byLetters(a: string, b: string): number {
+  const left = a.replace("\0", "$");
+  const right = b.replace("\0", "$");
+  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 function quoted(text: string): string {
