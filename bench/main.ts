@@ -8,7 +8,7 @@
  *
  * Installs Dovecot from Debian's packages where it is missing (as root) and stops all it started.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -147,6 +147,8 @@ function writeResults(): void {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "roost-bench-"));
+// Dovecot reads its mail as another user.
+chmodSync(folder, 0o755);
 const peers: Peer[] = [];
 try {
   peers.push(await startRoost(mkdtempSync(join(folder, "roost-")), { imap: 21143, lmtp: 21024 }));
