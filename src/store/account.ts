@@ -1,14 +1,21 @@
-import { assert, Refusal } from "#base/assert.ts";
+import { Refusal } from "#base/assert.ts";
 import type { MailboxNumber, MessageNumber, ModSeq, Uid } from "#base/brand.ts";
-import { ByteWriter, noBytes } from "#base/bytes.ts";
+import { ByteWriter } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import {
+  type FlagChange,
+  type FlagResult,
+  changesAnything,
+  requireKeywords,
+} from "./flag-change.ts";
 import type { AccountState, RecordAddress } from "./index/account-state.ts";
 import { apply, rowsIn } from "./index/apply.ts";
 import type { AddedMessage, Change, Flags, PackAdded, Unit } from "./index/change.ts";
 import { encodeUnit } from "./index/change-codec.ts";
 import { deletedBit } from "./index/change.ts";
 import type { MailboxState } from "./index/mailbox-state.ts";
+import { creations, renamings } from "./mailbox-tree.ts";
 import { rangesOf, rangesSize, type UidRanges } from "./index/uid-ranges.ts";
 import type { JournalPlace } from "./journal/journal.ts";
 import type { ContentReader, LargeBodyWriter, PreparedMessage, Quota } from "./ports.ts";
@@ -49,21 +56,6 @@ export interface AddedResult {
   readonly uids: UidRanges;
   /** For copies: the source uids in the same order. */
   readonly sources: UidRanges;
-}
-
-export interface FlagChange {
-  readonly mode: "add" | "remove" | "replace";
-  readonly flags: Flags;
-  /** Leaves messages alone that changed after this modseq. RFC 7162 §3.1.3 */
-  readonly unchangedSince?: number | undefined;
-}
-
-/** What a flag change did. */
-export interface FlagResult {
-  /** Uids whose flags are now as asked for, changed or not. */
-  readonly done: UidRanges;
-  /** Uids that `unchangedSince` protected. */
-  readonly protected: UidRanges;
 }
 
 /** Tells that something in a mailbox changed and is durable. Must not throw. */
@@ -164,52 +156,18 @@ export class Account {
     name: string,
     options: { superiors?: readonly string[]; specialUse?: readonly string[] } = {},
   ): MailboxState {
-    const { state } = this;
-    if (state.mailboxesByName.has(name))
-      throw new Refusal("ALREADYEXISTS", "There is a mailbox of that name");
-    for (const use of options.specialUse ?? [])
-      for (const other of state.mailboxes.values())
-        if (other.specialUse.includes(use))
-          throw new Refusal("USEATTR", `Another mailbox has the special use ${use}`);
-    const missing = (options.superiors ?? []).filter((above) => !state.mailboxesByName.has(above));
-    this.#requireMailboxRoom(missing.length + 1);
-    const changes: Change[] = [];
-    for (const above of missing) changes.push(this.#mailboxCreation(above, [], changes.length));
-    changes.push(this.#mailboxCreation(name, options.specialUse ?? [], changes.length));
-    this.#commit(changes);
+    const { superiors = [], specialUse = [] } = options;
+    const seconds = this.#seconds();
+    void this.#commit(creations(this.state, name, { superiors, specialUse, seconds }));
     return this.mailbox(name);
-  }
-
-  #requireMailboxRoom(more: number): void {
-    if (this.state.mailboxes.size + more > limits.mailboxesPerAccountMax)
-      throw new Refusal(
-        "LIMIT",
-        `An account has at most ${limits.mailboxesPerAccountMax} mailboxes`,
-      );
-  }
-
-  #mailboxCreation(
-    name: string,
-    specialUse: readonly string[],
-    after: number,
-  ): Change & { kind: "mailboxCreated" } {
-    const seconds = Math.floor(this.#home.clock.now() / 1000);
-    return {
-      kind: "mailboxCreated",
-      mailbox: (this.state.nextMailbox + after) as MailboxNumber,
-      name,
-      uidValidity: Math.max(this.state.lastUidValidity + 1, seconds) + after,
-      uidNext: 1,
-      specialUse,
-    };
   }
 
   /** Deletes a mailbox with its messages; inferior mailboxes stay. RFC 9051 §6.3.5 */
   deleteMailbox(name: string): void {
     const mailbox = this.mailbox(name);
     if (name === "INBOX") throw new Refusal("CANNOT", "INBOX cannot be deleted");
-    this.#commit([{ kind: "mailboxDeleted", mailbox: mailbox.number }], {
-      touched: [mailbox.number],
+    void this.#commit([{ kind: "mailboxDeleted", mailbox: mailbox.number }], {
+      touched: [mailbox.number, 0],
     });
   }
 
@@ -218,39 +176,10 @@ export class Account {
    * RFC 9051 §6.3.6
    */
   renameMailbox(from: string, to: string, superiors: readonly string[] = []): void {
-    const { state } = this;
     const mailbox = this.mailbox(from);
-    if (state.mailboxesByName.has(to))
-      throw new Refusal("ALREADYEXISTS", "There is a mailbox of the new name");
-    if (to.startsWith(`${from}/`))
-      throw new Refusal("CANNOT", "A mailbox cannot be moved into itself");
-    const missing = superiors.filter((above) => !state.mailboxesByName.has(above));
-    this.#requireMailboxRoom(missing.length + 1);
-    const changes: Change[] = missing.map((name, after) => this.#mailboxCreation(name, [], after));
-    if (from === "INBOX") {
-      const created = this.#mailboxCreation(to, [], changes.length);
-      changes.push(created, ...this.#moving(mailbox, created.mailbox, 1));
-    } else {
-      changes.push({ kind: "mailboxRenamed", mailbox: mailbox.number, name: to });
-      for (const inferior of state.mailboxes.values())
-        if (inferior.name.startsWith(`${from}/`)) {
-          const name = to + inferior.name.slice(from.length);
-          if (state.mailboxesByName.has(name))
-            throw new Refusal("ALREADYEXISTS", `There is a mailbox ${name} already`);
-          changes.push({ kind: "mailboxRenamed", mailbox: inferior.number, name });
-        }
-    }
-    this.#commit(changes, { touched: [mailbox.number] });
-  }
-
-  #moving(mailbox: MailboxState, to: MailboxNumber, firstUid: number): Change[] {
-    if (mailbox.count === 0) return [];
-    const uids = rangesOf(mailbox.rows.arrays.uid.subarray(0, mailbox.count));
-    const savedAt = this.#seconds();
-    return [
-      { kind: "messagesCopied", from: mailbox.number, uids, to, firstUid, savedAt },
-      { kind: "expunged", mailbox: mailbox.number, uids },
-    ];
+    const seconds = this.#seconds();
+    const changes = renamings(this.state, mailbox, { to, superiors, seconds });
+    void this.#commit(changes, { touched: [mailbox.number, 0] });
   }
 
   /** Remembers a name as subscribed, whether or not a mailbox has it. RFC 9051 §6.3.7 */
@@ -258,12 +187,14 @@ export class Account {
     if (this.state.subscriptions.has(name) === subscribed) return;
     if (subscribed && this.state.subscriptions.size >= limits.mailboxesPerAccountMax * 2)
       throw new Refusal("LIMIT", "Too many subscriptions");
-    this.#commit([{ kind: "subscriptionChanged", name, subscribed }]);
+    void this.#commit([{ kind: "subscriptionChanged", name, subscribed }]);
   }
 
   /** Sets (or with null removes) a named value of a mailbox or (0) of the account. */
   setProperty(mailbox: MailboxNumber | 0, name: string, value: Uint8Array | null): void {
-    this.#commit([{ kind: "propertyChanged", mailbox: mailbox as MailboxNumber, name, value }]);
+    void this.#commit([
+      { kind: "propertyChanged", mailbox: mailbox as MailboxNumber, name, value },
+    ]);
   }
 
   // Messages
@@ -366,7 +297,7 @@ export class Account {
     }
     const first = mailbox.uidNext;
     changes.push({ kind: "messagesAdded", mailbox: mailbox.number, messages: added });
-    this.#commit(changes, { touched: [mailbox.number], contents });
+    void this.#commit(changes, { touched: [mailbox.number], contents });
     return {
       uidValidity: mailbox.uidValidity,
       uids: Uint32Array.of(first, first + messages.length - 1),
@@ -418,14 +349,14 @@ export class Account {
       { kind: "messagesCopied", from, uids: sources, to, firstUid, savedAt },
     ];
     if (options.move) changes.push({ kind: "expunged", mailbox: from, uids: sources });
-    this.#commit(changes, { touched: options.move ? [from, to] : [to] });
+    void this.#commit(changes, { touched: options.move ? [from, to] : [to] });
     return { uidValidity, uids: Uint32Array.of(firstUid, firstUid + rows.length - 1), sources };
   }
 
   /** Changes flags of the messages in `uids` that are there. RFC 9051 §6.4.6, RFC 7162 §3.1.3 */
   changeFlags(number: MailboxNumber, uids: UidRanges, change: FlagChange): FlagResult {
     const mailbox = this.#require(number);
-    this.#requireKeywords(mailbox, change.flags.keywords);
+    requireKeywords(mailbox, change.flags.keywords);
     const columns = mailbox.rows.arrays;
     const done: number[] = [];
     const guarded: number[] = [];
@@ -434,9 +365,9 @@ export class Account {
         guarded.push(columns.uid[row]!);
       else done.push(columns.uid[row]!);
     const result = { done: rangesOf(done), protected: rangesOf(guarded) };
-    if (done.length === 0 || !this.#changesAnything(mailbox, result.done, change)) return result;
+    if (done.length === 0 || !changesAnything(mailbox, result.done, change)) return result;
     const { bits, keywords } = change.flags;
-    this.#commit(
+    void this.#commit(
       [
         {
           kind: "flagsChanged",
@@ -450,40 +381,6 @@ export class Account {
       { touched: [number] },
     );
     return result;
-  }
-
-  #requireKeywords(mailbox: MailboxState, keywords: readonly string[]): void {
-    if (keywords.length > limits.keywordsPerMessageMax)
-      throw new Refusal("LIMIT", `A message has at most ${limits.keywordsPerMessageMax} keywords`);
-    let fresh = 0;
-    for (const name of keywords) {
-      if (name.length > limits.keywordBytesMax)
-        throw new Refusal("LIMIT", `A keyword has at most ${limits.keywordBytesMax} characters`);
-      if (mailbox.keywordId(name) < 0) fresh++;
-    }
-    if (mailbox.keywords.length + fresh > limits.keywordsPerMailboxMax)
-      throw new Refusal("LIMIT", "The mailbox has too many keywords");
-  }
-
-  #changesAnything(mailbox: MailboxState, uids: UidRanges, change: FlagChange): boolean {
-    const { flags, keywordSet } = mailbox.rows.arrays;
-    const ids = change.flags.keywords.map((name) => mailbox.keywordId(name));
-    const { bits } = change.flags;
-    for (const row of rowsIn(mailbox, uids)) {
-      const old = flags[row]!;
-      const set = mailbox.keywordSets[keywordSet[row]!]!;
-      if (change.mode === "add") {
-        if ((old & bits) !== bits || ids.some((id) => !set.includes(id))) return true;
-      } else if (change.mode === "remove") {
-        if ((old & bits) !== 0 || ids.some((id) => set.includes(id))) return true;
-      } else if (
-        old !== bits ||
-        set.length !== new Set(ids).size ||
-        ids.some((id) => !set.includes(id))
-      )
-        return true;
-    }
-    return false;
   }
 
   /**
@@ -503,7 +400,9 @@ export class Account {
         if ((flags[row]! & deletedBit) !== 0) gone.push(uid[row]!);
     const ranges = rangesOf(gone);
     if (gone.length > 0)
-      this.#commit([{ kind: "expunged", mailbox: number, uids: ranges }], { touched: [number] });
+      void this.#commit([{ kind: "expunged", mailbox: number, uids: ranges }], {
+        touched: [number],
+      });
     return ranges;
   }
 
@@ -512,7 +411,7 @@ export class Account {
     const mailbox = this.#require(number);
     const first = mailbox.firstRecent;
     if (first < mailbox.uidNext)
-      this.#commit([{ kind: "recentTaken", mailbox: number, firstRecent: mailbox.uidNext }]);
+      void this.#commit([{ kind: "recentTaken", mailbox: number, firstRecent: mailbox.uidNext }]);
     return first as Uid;
   }
 
@@ -543,7 +442,7 @@ export class Account {
   #commit(
     changes: readonly Change[],
     options: {
-      touched?: readonly MailboxNumber[];
+      touched?: readonly (MailboxNumber | 0)[];
       contents?: readonly Uint8Array[];
       exempt?: boolean;
     } = {},
@@ -587,15 +486,4 @@ export class Account {
 /** How many messages the ranges of a result name. */
 export function addedCount(result: AddedResult): number {
   return rangesSize(result.uids);
-}
-
-/** Reads from contents that are still in memory. */
-export function sliceOf(contents: readonly Uint8Array[], offset: number): Uint8Array {
-  let at = 0;
-  for (const piece of contents) {
-    if (at === offset) return piece;
-    at += piece.length;
-  }
-  assert(false, "A content starts where a piece starts");
-  return noBytes;
 }

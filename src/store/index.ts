@@ -16,11 +16,10 @@ export {
   Account,
   addedCount,
   type AddedResult,
-  type FlagChange,
-  type FlagResult,
   type MailboxWatcher,
   type NewMessage,
 } from "./account.ts";
+export type { FlagChange, FlagResult } from "./flag-change.ts";
 export { AccountState, type Tombstone } from "./index/account-state.ts";
 export { combine, rowsIn } from "./index/apply.ts";
 export { deletedBit, flagBits, type Flags, seenBit } from "./index/change.ts";

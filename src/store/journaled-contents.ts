@@ -1,6 +1,6 @@
-import { Refusal } from "#base/assert.ts";
+import { Refusal, assert } from "#base/assert.ts";
+import { noBytes } from "#base/bytes.ts";
 import { crc32 } from "#base/crc.ts";
-import { sliceOf } from "./account.ts";
 import type { AccountState, JournaledContent } from "./index/account-state.ts";
 import type { Journal } from "./journal/journal.ts";
 
@@ -37,4 +37,15 @@ function checked(content: JournaledContent, piece: Piece, bytes: Uint8Array | nu
   if (bytes === null || crc32(bytes) !== expected)
     throw new Refusal("CORRUPTION", "The message cannot be read: its journal record is damaged");
   return bytes;
+}
+
+/** Reads from contents that are still in memory. */
+function sliceOf(contents: readonly Uint8Array[], offset: number): Uint8Array {
+  let at = 0;
+  for (const piece of contents) {
+    if (at === offset) return piece;
+    at += piece.length;
+  }
+  assert(false, "A content starts where a piece starts");
+  return noBytes;
 }

@@ -159,13 +159,14 @@ test("a full journal is relieved, and appends that waited get through", async ()
   await fixture.open();
   const account = await fixture.account();
   let durable = 0;
+  const count = (): number => ++durable;
   for (let i = 0; i < 150; i++)
     void account
       .addMessages(inbox, [
         { prepared: makeLargeMessage(fixture.random, 100_000), flags: seen, internalDate },
       ])
       .then(() => account.durable())
-      .then(() => durable++);
+      .then(count);
   for (let i = 0; i < 100 && durable < 150; i++) await settleDown();
   assert.equal(durable, 150);
   assert.ok(fixture.opened.journal.tail.bytes < 6 * 1024 * 1024);

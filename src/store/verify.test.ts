@@ -173,7 +173,7 @@ test("what a command cannot read is refused as damaged", async () => {
     (number, at) => number === pack.number && columns.number[at]! > 0,
   );
   await fixture.flip(pack.name, columns.offset[row]! + columns.length[row]! - 1);
-  await fixture.flip(pack.name, columns.fieldsOffset[row]!);
+  await fixture.flip(pack.name, columns.fieldsOffset[row]);
   await assert.rejects(async () => account.body(row), { code: "CORRUPTION" });
   await assert.rejects(async () => account.fields(row), { code: "CORRUPTION" });
   assert.equal(fixture.opened.damages.length, 2);

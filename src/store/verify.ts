@@ -52,14 +52,15 @@ export async function verifyAccounts(
   const found: Damage[] = [];
   const known = new Set(damages.list);
   const counts = { objects: 0, bytes: 0, messages: 0 };
-  let done = 0;
   let repaired = false;
+  let done = 0;
+  const step = (): void => progress(++done, Math.max(done, total));
   if (options.account === undefined) await checkJournal(context, found);
   for (const id of byAccount.keys()) {
     try {
       const result = await store.settling(id, async (target) => {
         const verifying = new VerifyingAccount(context, target);
-        await verifying.check(() => progress(++done, total));
+        await verifying.check(step);
         return verifying;
       });
       counts.objects += result.objects;
@@ -72,7 +73,7 @@ export async function verifyAccounts(
       const text = `cannot be checked: ${errorText(error)}`;
       found.push({ account: id, object: "account", text, outcome: "found" });
     }
-    progress(++done, Math.max(done, total));
+    step();
   }
   // What was noticed while the accounts were loaded.
   for (const damage of damages.list) if (!known.has(damage)) found.push(damage);

@@ -363,7 +363,8 @@ function trimHistory(mailbox: MailboxState): void {
 function changeVisitorFlags(context: Context, change: ChangeOf<"visitorFlagsChanged">): void {
   const mailbox = mailboxOf(context.state, change.mailbox);
   let flags = mailbox.visitorFlags.get(change.visitor);
-  if (flags === undefined) mailbox.visitorFlags.set(change.visitor, (flags = new Map()));
+  if (flags === undefined)
+    mailbox.visitorFlags.set(change.visitor, (flags = new Map<number, number>()));
   for (const row of rowsIn(mailbox, change.uids)) {
     const uid = mailbox.rows.arrays.uid[row]!;
     const bits = combine(flags.get(uid) ?? 0, change.bits, change.mode);
