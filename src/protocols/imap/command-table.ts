@@ -22,9 +22,11 @@ import { getQuota, getQuotaRoot, setQuota } from "./commands/quota.ts";
 import { rename } from "./commands/rename.ts";
 import { search } from "./commands/search.ts";
 import { examine, select } from "./commands/select.ts";
+import { sort } from "./commands/sort.ts";
 import { status } from "./commands/status.ts";
 import { store } from "./commands/store.ts";
 import { subscribe, unsubscribe } from "./commands/subscribe.ts";
+import { thread } from "./commands/thread.ts";
 
 const specs: readonly CommandSpec[] = [
   capability,
@@ -52,9 +54,11 @@ const specs: readonly CommandSpec[] = [
   search,
   select,
   setQuota,
+  sort,
   status,
   store,
   subscribe,
+  thread,
   unselect,
   unsubscribe,
 ];

@@ -14,7 +14,7 @@ import {
   yes,
 } from "./program.ts";
 import { Subject } from "./subject.ts";
-import { UidList } from "./uid-list.ts";
+import { NumberList } from "./number-list.ts";
 
 /** What a search found. */
 export interface Found {
@@ -49,11 +49,11 @@ export async function runSearch(session: Session, program: Program): Promise<Fou
       const pause = session.pause();
       if (pause !== undefined) await run.resume(pause);
     }
-  return { uids: run.found.take(), damaged: run.damaged };
+  return { uids: run.found.view(), damaged: run.damaged };
 }
 
 class SearchRun {
-  readonly found = new UidList();
+  readonly found = new NumberList();
   damaged = false;
   readonly #session: Session;
   readonly #program: Program;

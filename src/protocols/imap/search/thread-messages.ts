@@ -1,0 +1,141 @@
+import type { Session } from "../session.ts";
+import type { KeyKind } from "./key-columns.ts";
+import { readKeys } from "./mailbox-keys.ts";
+import { sentKeys } from "./sort-messages.ts";
+import { ascending, stableOrder } from "./stable-order.ts";
+import { mergeBySubject, type Subjects } from "./thread-subjects.ts";
+import { linkMessages, type LinkedNodes } from "./thread-links.ts";
+
+export type ThreadAlgorithm = "ORDEREDSUBJECT" | "REFERENCES" | "REFS";
+
+/** Trees of messages, and of dummies that hold several of them together. */
+export interface Threads {
+  /** Nodes below it are messages, as indexes into the uids; the others are dummies. */
+  readonly messageCount: number;
+  /** Nodes without a parent, in the order of the answer. */
+  readonly roots: readonly number[];
+  /** First child of each node and next sibling, -1 for none. */
+  readonly firstChild: Int32Array;
+  readonly nextSibling: Int32Array;
+}
+
+/**
+ * Threads of messages. RFC 5256 §3 (ORDEREDSUBJECT, REFERENCES); REFS is REFERENCES without regard
+ * to subjects, the threads in the order of their latest messages.
+ *
+ * @param uids ascending
+ */
+export async function threadMessages(
+  session: Session,
+  uids: Uint32Array,
+  algorithm: ThreadAlgorithm,
+): Promise<{ threads: Threads; damaged: boolean }> {
+  const kinds: KeyKind[] = [];
+  if (algorithm !== "REFS") kinds.push("subject");
+  if (algorithm !== "ORDEREDSUBJECT") kinds.push("references");
+  const { keys, damaged } = await readKeys(session, uids, kinds);
+  const dates = sentKeys(session, uids);
+  const byDate = await stableOrder(session, ascending(uids.length), dates);
+  let nodes: LinkedNodes;
+  if (algorithm === "ORDEREDSUBJECT") nodes = bySubject(keys.subject.valuesOf(uids), byDate);
+  else {
+    nodes = withoutDummies(await linkMessages(session, keys.references.valuesOf(uids)));
+    if (algorithm === "REFERENCES")
+      nodes = mergeBySubject(nodes, { subjects: keys.subject.valuesOf(uids), byDate });
+  }
+  const roots = algorithm === "REFS" ? rootsByLatest(nodes, byDate) : rootsByFirst(nodes, byDate);
+  return { threads: { ...grown(nodes, byDate), roots }, damaged };
+}
+
+/** Messages of one base subject: all others below the first. RFC 5256 §3 (ORDEREDSUBJECT) */
+function bySubject({ numbers }: Subjects, byDate: Uint32Array): LinkedNodes {
+  const parents = new Int32Array(numbers.length).fill(-1);
+  const first = new Map<number, number>();
+  for (const message of byDate) {
+    const root = first.get(numbers[message]!);
+    if (root === undefined) first.set(numbers[message]!, message);
+    else parents[message] = root;
+  }
+  return { messageCount: numbers.length, parents };
+}
+
+/**
+ * Steps 2 and 3 of REFERENCES: of the dummies only those stay that are roots with several children;
+ * the children of others go to the next message above, or up to the root. RFC 5256 §3
+ */
+function withoutDummies({ messageCount, parents }: LinkedNodes): LinkedNodes {
+  const kept = parents.slice();
+  const childCount = new Uint32Array(kept.length);
+  const path: number[] = [];
+  for (let message = 0; message < messageCount; message++) {
+    let above = kept[message]!;
+    while (above >= messageCount && kept[above]! >= 0) {
+      path.push(above);
+      above = kept[above]!;
+    }
+    // What was walked once is short the next time.
+    for (const dummy of path) kept[dummy] = above;
+    path.length = 0;
+    kept[message] = above;
+    if (above >= 0) childCount[above]! += 1;
+  }
+  for (let message = 0; message < messageCount; message++) {
+    const above = kept[message]!;
+    if (above >= messageCount && childCount[above] === 1) kept[message] = -1;
+  }
+  for (let dummy = messageCount; dummy < kept.length; dummy++) kept[dummy] = -1;
+  return { messageCount, parents: kept };
+}
+
+/** Roots in the order of their dates; a dummy has that of its first child. */
+function rootsByFirst({ messageCount, parents }: LinkedNodes, byDate: Uint32Array): number[] {
+  const roots: number[] = [];
+  const seen = new Uint8Array(parents.length);
+  for (const message of byDate) {
+    const parent = parents[message]!;
+    const root = parent < 0 ? message : parent;
+    if ((parent >= 0 && parent < messageCount) || seen[root] === 1) continue;
+    seen[root] = 1;
+    roots.push(root);
+  }
+  return roots;
+}
+
+/** Roots in the order of the latest dates in their threads. */
+function rootsByLatest({ parents }: LinkedNodes, byDate: Uint32Array): number[] {
+  const rootOf = new Int32Array(parents.length).fill(-1);
+  const path: number[] = [];
+  const roots: number[] = [];
+  const seen = new Uint8Array(parents.length);
+  for (const message of byDate.toReversed()) {
+    let node = message;
+    while (rootOf[node]! < 0 && parents[node]! >= 0) {
+      path.push(node);
+      node = parents[node]!;
+    }
+    const root = rootOf[node]! < 0 ? node : rootOf[node]!;
+    for (const passed of path) rootOf[passed] = root;
+    path.length = 0;
+    if (seen[root] === 1) continue;
+    seen[root] = 1;
+    roots.push(root);
+  }
+  return roots.reverse();
+}
+
+/** Step 6 of REFERENCES: siblings in the order of their dates. RFC 5256 §3 */
+function grown(
+  { messageCount, parents }: LinkedNodes,
+  byDate: Uint32Array,
+): Omit<Threads, "roots"> {
+  const firstChild = new Int32Array(parents.length).fill(-1);
+  const nextSibling = new Int32Array(parents.length).fill(-1);
+  for (let i = byDate.length - 1; i >= 0; i--) {
+    const message = byDate[i]!;
+    const parent = parents[message]!;
+    if (parent < 0) continue;
+    nextSibling[message] = firstChild[parent]!;
+    firstChild[parent] = message;
+  }
+  return { messageCount, firstChild, nextSibling };
+}
