@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { httpSettings } from "#admin/settings.ts";
 import { authSettings } from "#auth/settings.ts";
 import { onDeliverHook, onRecipientHook } from "#delivery/settings.ts";
+import { storeSettings } from "#store/settings.ts";
 import {
   clearTextLoginSettings,
   listenersSettings,
@@ -27,6 +28,7 @@ export const settingsSchema = v.strictObject({
   clearTextLogin: clearTextLoginSettings,
   http: httpSettings,
   auth: authSettings,
+  store: storeSettings,
   /** What an account may hold that has no quota of its own; an absent limit is none. */
   quota: v.optional(
     v.strictObject({ bytes: v.exactOptional(wholeNumber), messages: v.exactOptional(wholeNumber) }),

@@ -22,7 +22,7 @@ export async function openInProcess(settings: Settings, log: Log): Promise<InPro
   const random = systemRandom;
   const auth = await openAuthDesk({ settings, clock, random, log });
   let opening: Promise<MailService> | undefined;
-  const open = async (): Promise<MailService> => {
+  const open = async (repairJournal: boolean): Promise<MailService> => {
     const { openMailService } = await import("./open-mail-service.ts");
     return openMailService({
       settings,
@@ -32,6 +32,7 @@ export async function openInProcess(settings: Settings, log: Log): Promise<InPro
       metrics: new Metrics(),
       directory: auth.limited,
       shutdown: new Shutdown(),
+      repairJournal,
       fatal: (error) => {
         throw error;
       },
@@ -41,7 +42,7 @@ export async function openInProcess(settings: Settings, log: Log): Promise<InPro
     context: {
       clock,
       accounts: auth,
-      mail: async () => (await (opening ??= open())).desk,
+      mail: async (options) => (await (opening ??= open(options?.repair === true))).desk,
       serverStats: async () => undefined,
     },
     async close() {

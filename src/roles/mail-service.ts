@@ -18,6 +18,8 @@ export interface MailServiceParts {
   readonly directory: Directory;
   /** Begins when the process is to end. */
   readonly shutdown: Shutdown;
+  /** Goes on without the damaged part of a journal, which is kept and reported. */
+  readonly repairJournal?: boolean;
   /** Something failed that the process must not outlive, such as an fdatasync. */
   readonly fatal: (error: unknown) => void;
 }

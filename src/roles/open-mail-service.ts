@@ -1,17 +1,25 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
-import type { Epoch } from "#base/brand.ts";
-import { Delivery } from "#delivery/index.ts";
-import { openFilesystemObjectStore, openLocalSegmentFiles } from "#objects/index.ts";
-import { ArrivingBytes, capabilities, serveImap } from "#protocols/imap/index.ts";
-import { serveLmtp } from "#protocols/lmtp/index.ts";
-import { prepareMessage, Store } from "#store/index.ts";
+import { Refusal } from "#base/assert.ts";
 import { ByteBudget } from "#base/byte-budget.ts";
 import { limits } from "#base/limits.ts";
-import { hostname } from "node:os";
-import { openLocalJournal } from "../store/journal/local-journal.ts";
-import { StoredContents } from "../store/bodies/contents.ts";
-import { LargeBodies } from "../store/bodies/large-bodies.ts";
-import { AccountState } from "../store/index/account-state.ts";
+import { Delivery } from "#delivery/index.ts";
+import {
+  DirectoryLocked,
+  openFilesystemObjectStore,
+  openLocalSegmentFiles,
+} from "#objects/index.ts";
+import { ArrivingBytes, capabilities, serveImap } from "#protocols/imap/index.ts";
+import { serveLmtp } from "#protocols/lmtp/index.ts";
+import {
+  closeStore,
+  type Damage,
+  JournalCorruption,
+  type OpenedStore,
+  openLocalJournal,
+  openStore,
+  prepareMessage,
+} from "#store/index.ts";
 import type { MailService, MailServiceParts } from "./mail-service.ts";
 
 /**
@@ -19,63 +27,75 @@ import type { MailService, MailServiceParts } from "./mail-service.ts";
  * are plugged in; nothing else in `roles` knows how mail is kept.
  */
 export async function openMailService(parts: MailServiceParts): Promise<MailService> {
-  const { settings, clock, random, log, directory, shutdown } = parts;
-  const objects = await openFilesystemObjectStore({
-    root: join(settings.dataDir, "objects"),
-    random,
-  });
-  const files = await openLocalSegmentFiles({ directory: join(settings.dataDir, "journal") });
-  const storeId = new Uint8Array(16);
-  const journal = await openLocalJournal({
-    files,
-    storeId,
-    random,
-    events: { rejected: (accounts, error) => store.rejected(accounts, error) },
-  });
-  const epoch = 1 as Epoch;
-  const store = new Store({
-    journal,
-    settled: { load: async (id) => ({ state: new AccountState(id), place: undefined }) },
-    contents: new StoredContents({ journal, objects, clock, damaged: () => undefined }),
-    largeBodies: new LargeBodies({ objects, storeId, epoch, random, clock }),
-    clock,
-    log,
-    epoch,
-    initialMailboxes: [
-      { name: "INBOX" },
-      { name: "Drafts", specialUse: "\\Drafts" },
-      { name: "Sent", specialUse: "\\Sent" },
-      { name: "Junk", specialUse: "\\Junk" },
-      { name: "Trash", specialUse: "\\Trash" },
-      { name: "Archive", specialUse: "\\Archive" },
-    ],
-  });
-  for await (const entry of journal.replay()) store.replay(entry);
+  const { settings, clock, log, directory, shutdown } = parts;
+  const opened = await openLocalStore(parts);
+  const { store, journal } = opened;
+  const { onRecipient, onDeliver } = settings;
   const delivery = new Delivery({
     store,
     directory,
     clock,
-    hooks: { onRecipient: undefined, onDeliver: undefined },
+    hooks: { onRecipient, onDeliver },
     prepare: prepareMessage,
   });
   const arrivingBytes = new ArrivingBytes();
-  const arriving = new ByteBudget(limits.arrivingBytesMax);
+  const imap = { store, clock, log, shutdown, prepareMessage, arrivingBytes };
+  const lmtp = {
+    deliver: delivery,
+    clock,
+    log,
+    arriving: new ByteBudget(limits.arrivingBytesMax),
+    hostname: settings.hostname ?? hostname(),
+    messageBytesMax: limits.messageBytesMax,
+  };
   return {
-    imapGreetingCapabilities: ["IMAP4rev1", "IMAP4rev2", "SASL-IR", "LITERAL+", "ID"],
-    startImap: (arrival) =>
-      serveImap(arrival, { store, clock, log, shutdown, prepareMessage, arrivingBytes }),
-    serveLmtp: (connection) =>
-      serveLmtp(connection, {
-        deliver: delivery,
-        clock,
-        log,
-        arriving,
-        hostname: hostname(),
-        messageBytesMax: limits.messageBytesMax,
-      } as never),
-    desk: { store, delivery },
-    health: () => undefined,
-    close: () => journal.close(),
+    imapGreetingCapabilities: capabilities.filter((name) => greeted.has(name)),
+    startImap: (arrival) => serveImap(arrival, imap),
+    serveLmtp: (connection) => serveLmtp(connection, lmtp),
+    desk: { store, delivery, verify: (options) => verify(opened, options) },
+    health: () => (journal.state === "open" ? undefined : "The journal does not take records"),
+    close: () => closeStore(opened),
   };
 }
-void capabilities;
+
+/** What a client may want to know before it logs in. */
+const greeted = new Set(["IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE"]);
+
+/** Opens the store in the data folder. Errors: `Refusal` INUSE, CORRUPTION. */
+async function openLocalStore(parts: MailServiceParts): Promise<OpenedStore> {
+  const { settings, clock, random, log, repairJournal } = parts;
+  const root = join(settings.dataDir, "objects");
+  const objects = await openFilesystemObjectStore({ root, random });
+  const files = await openLocalSegmentFiles({ directory: join(settings.dataDir, "journal") });
+  const repair = repairJournal === true ? { repair: true } : {};
+  try {
+    return await openStore({
+      objects,
+      openJournal: (start) => openLocalJournal({ files, random, ...start, ...repair }),
+      clock,
+      random,
+      log,
+      ...settings.store,
+    });
+  } catch (cause) {
+    if (cause instanceof DirectoryLocked) throw new Refusal("INUSE", cause.message, { cause });
+    if (cause instanceof JournalCorruption) {
+      const text = `${cause.message}. "roost verify --repair" goes on without what is damaged`;
+      throw new Refusal("CORRUPTION", text, { cause });
+    }
+    throw cause;
+  }
+}
+
+type Verify = NonNullable<MailService["desk"]["verify"]>;
+
+async function verify(opened: OpenedStore, options: Parameters<Verify>[0]): ReturnType<Verify> {
+  const { objects, bytes, damages, repaired } = await opened.verify(options);
+  return { objects, bytes, repaired, problems: damages.map(sentence) };
+}
+
+function sentence({ account, object, text, outcome }: Damage): string {
+  const where = account === undefined ? object : `account ${account}, ${object}`;
+  const ends = { recovered: "made good", lost: "what it held is lost", found: "not repaired" };
+  return `${where}: ${text} (${ends[outcome]})`;
+}

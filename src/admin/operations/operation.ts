@@ -30,8 +30,11 @@ export interface VerifyReport {
 export interface AdminContext {
   readonly clock: Clock;
   readonly accounts: AccountDesk;
-  /** Opens the store where this process has not opened it. */
-  mail(): Promise<MailDesk>;
+  /**
+   * Opens the store where this process has not opened it; with `repair` even if its journal is
+   * damaged.
+   */
+  mail(options?: { readonly repair: boolean }): Promise<MailDesk>;
   /** Figures of the running server; undefined where there is none. */
   serverStats(): Promise<ServerStats | undefined>;
 }

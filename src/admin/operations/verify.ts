@@ -7,7 +7,7 @@ import type { VerifyReport } from "./operation.ts";
 export const operation = defineOperation({
   params: v.strictObject({ repair: v.optional(v.boolean(), false) }),
   async run(context, { repair }, call): Promise<VerifyReport> {
-    const desk = await context.mail();
+    const desk = await context.mail({ repair });
     if (desk.verify === undefined)
       throw new Refusal("UNAVAILABLE", "This store cannot be verified");
     return desk.verify({ repair, progress: (done, total) => call.progress(done, total) });
