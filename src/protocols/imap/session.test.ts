@@ -368,3 +368,23 @@ test("A client that takes nothing for too long is given up", async () => {
   await clock.advance(limits.imapIdleTimeoutMs);
   await Promise.all(server.sessions);
 });
+
+test("Where nothing can be stored, mail can still be read", async () => {
+  const server = new MemoryServer();
+  const client = await login(server);
+  say(client, `a APPEND INBOX {${message.length}+}\r\n${message}\r\n`);
+  assert.match(await answer(client, "a"), /a OK/);
+  server.store.requireWritable = () => {
+    throw new Refusal("UNAVAILABLE", "No space left");
+  };
+  say(client, "b SELECT INBOX\r\n");
+  assert.match(await answer(client, "b"), /\* 1 RECENT\r\n[^]*b OK \[READ-WRITE\]/);
+  say(client, "c FETCH 1 (BODY.PEEK[])\r\n");
+  assert.match(await answer(client, "c"), /body\r\n\)\r\nc OK/);
+  say(client, "d STORE 1 +FLAGS (\\Seen)\r\n");
+  assert.match(await answer(client, "d"), /^d NO \[UNAVAILABLE\] No space left/);
+  say(client, `e APPEND INBOX {${message.length}}\r\n`);
+  assert.match(await answer(client, "e"), /^e NO \[UNAVAILABLE\]/);
+  say(client, "f NOOP\r\n");
+  assert.match(await answer(client, "f"), /^f OK/);
+});

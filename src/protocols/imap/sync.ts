@@ -1,4 +1,6 @@
 /** Tells a client what has changed in its selected mailbox. */
+import { Refusal } from "#base/assert.ts";
+import type { MailboxState } from "#store/index.ts";
 import { formatRanges, type Ranges, rangesOf } from "#wire/index.ts";
 import { flagsText, systemFlagNames } from "./flags.ts";
 import type { Session } from "./session.ts";
@@ -25,18 +27,25 @@ async function tell(session: Session, allowExpunge: boolean): Promise<void> {
   if (changes.exists !== undefined) {
     output.ascii("* ").number(changes.exists).ascii(" EXISTS").crlf();
     if (!enabled.rev2) {
-      takeRecent(session);
+      if (!session.selected!.readOnly) takeRecent(session, view.mailbox);
       output.ascii("* ").number(view.recentCount).ascii(" RECENT").crlf();
     }
   }
   await writeFlagsOf(session, changed);
 }
 
-/** What is announced here is not \Recent to the next session. RFC 3501 §2.3.2 */
-function takeRecent(session: Session): void {
-  const { mailbox } = session.view;
-  if (session.selected!.readOnly || mailbox.firstRecent >= mailbox.uidNext) return;
-  session.account.takeRecent(mailbox.number);
+/**
+ * The first uid that is \Recent here. What is announced now is not \Recent to the next session; but
+ * where nothing can be stored, reading goes on without. RFC 3501 §2.3.2
+ */
+export function takeRecent(session: Session, mailbox: MailboxState): number {
+  const { firstRecent, number } = mailbox;
+  try {
+    return session.account.takeRecent(number);
+  } catch (error) {
+    if (error instanceof Refusal && error.code === "UNAVAILABLE") return firstRecent;
+    throw error;
+  }
 }
 
 /** Uids of rows as ranges, which stay valid over an `await`. */

@@ -81,7 +81,8 @@ class Arrival {
 
   /** Refuses what cannot be taken; then lets the client send. */
   async begin(head: AppendHead): Promise<void> {
-    const { account, output, utf8Names } = this.#session;
+    const { account, output, services, utf8Names } = this.#session;
+    services.store.requireWritable();
     readFlags(head.flags);
     if (head.utf8 && !utf8Names) throw new ImapSyntaxError("Enable UTF8=ACCEPT first");
     // RFC 3502 §6.3.11: a message of no octets gives the whole command up.

@@ -6,7 +6,7 @@ import type { CommandSpec } from "../command-spec.ts";
 import { mailboxId } from "../object-ids.ts";
 import { type Completion, ok } from "../responses.ts";
 import type { Session } from "../session.ts";
-import { writeFlagsOf, writeKeywords, writeVanished } from "../sync.ts";
+import { takeRecent, writeFlagsOf, writeKeywords, writeVanished } from "../sync.ts";
 import { View } from "../view.ts";
 
 /** RFC 9051 §6.3.2 */
@@ -32,7 +32,7 @@ async function open(
   command: SelectCommand,
   readOnly: boolean,
 ): Promise<Completion> {
-  const { account, enabled } = session;
+  const { enabled } = session;
   // RFC 7162 §3.2.5: a client error without ENABLE QRESYNC.
   if (command.qresync !== null && !enabled.qresync)
     throw new ImapSyntaxError("Enable QRESYNC first");
@@ -42,7 +42,7 @@ async function open(
   const mailbox = session.findMailbox(command.mailbox);
   if (command.condstore) enabled.condstore = true;
   const takes = !readOnly && !enabled.rev2;
-  const recentFloor = takes ? account.takeRecent(mailbox.number) : mailbox.firstRecent;
+  const recentFloor = takes ? takeRecent(session, mailbox) : mailbox.firstRecent;
   session.selected = { view: View.open(mailbox, recentFloor), readOnly, keywordsTold: -1 };
   writeState(session, mailbox);
   if (command.qresync?.uidValidity === mailbox.uidValidity)
