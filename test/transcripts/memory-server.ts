@@ -16,7 +16,7 @@ import type { Journal, JournalEntry, JournalPlace } from "../../src/store/journa
 import { readJournaled } from "../../src/store/journaled-contents.ts";
 import { prepareMessage } from "../../src/store/prepare.ts";
 import { CommandDecoder } from "#wire/index.ts";
-import { type MemoryStream, memoryStreams } from "./memory-stream.ts";
+import { type MemoryStream, memoryStreams } from "#base/testing.ts";
 import type { TranscriptConnection, TranscriptServer } from "./runner.ts";
 
 export const accountId = "aaaaaaaaaaaaaaaa" as AccountId;

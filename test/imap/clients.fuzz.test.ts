@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { fromLatin1, utf8 } from "#base/bytes.ts";
 import { type Random, seededRandom } from "#base/random.ts";
 import { ResponseDecoder, type ResponseEvent, type Token } from "#wire/index.ts";
-import { flagsText } from "./flags.ts";
-import { MemoryServer } from "../../../test/transcripts/memory-server.ts";
-import type { MemoryStream } from "../../../test/transcripts/memory-stream.ts";
+import { flagsText } from "../../src/protocols/imap/flags.ts";
+import { MemoryServer } from "../transcripts/memory-server.ts";
+import type { MemoryStream } from "#base/testing.ts";
 
 type Mode = "rev1" | "condstore" | "qresync" | "rev2";
 

@@ -5,9 +5,9 @@ import { latin1, utf8 } from "#base/bytes.ts";
 import { type Clock, systemClock, type Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Log, LogFields } from "#base/log.ts";
-import { accountId, MemoryServer } from "../../../test/transcripts/memory-server.ts";
-import type { MemoryStream } from "../../../test/transcripts/memory-stream.ts";
-import { ArrivingBytes } from "./arriving-bytes.ts";
+import { accountId, MemoryServer } from "../transcripts/memory-server.ts";
+import type { MemoryStream } from "#base/testing.ts";
+import { ArrivingBytes } from "#protocols/imap/index.ts";
 
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const settle = async (turns = 20): Promise<void> => {

@@ -4,9 +4,9 @@ import type { AccountId, MailboxNumber, MessageNumber, ModSeq } from "#base/bran
 import { seededRandom } from "#base/random.ts";
 import { AccountState, type MailboxState, rangesOf } from "#store/index.ts";
 import { ImapSyntaxError } from "#wire/index.ts";
-import { apply } from "../../store/index/apply.ts";
-import type { Change } from "../../store/index/change.ts";
-import { View } from "./view.ts";
+import { apply } from "../../src/store/index/apply.ts";
+import type { Change } from "../../src/store/index/change.ts";
+import { View } from "#protocols/imap/index.ts";
 
 const box = 1 as MailboxNumber;
 
