@@ -6,7 +6,7 @@ import type { Session } from "../session.ts";
 /** The one quota root, over all mailboxes of the account. RFC 9208 §3.2 */
 const root = "";
 
-/** RFC 9208 §4.1.2 */
+/** RFC 9208 §4.1.1 */
 export const getQuota: CommandSpec<GetQuotaCommand> = {
   name: "GETQUOTA",
   state: "authenticated",
@@ -17,7 +17,7 @@ export const getQuota: CommandSpec<GetQuotaCommand> = {
   },
 };
 
-/** The mailbox need not exist. RFC 9208 §4.1.3 */
+/** The mailbox need not exist. RFC 9208 §4.1.2 */
 export const getQuotaRoot: CommandSpec<MailboxCommand> = {
   name: "GETQUOTAROOT",
   state: "authenticated",
@@ -28,7 +28,7 @@ export const getQuotaRoot: CommandSpec<MailboxCommand> = {
   },
 };
 
-/** Limits are the directory's. RFC 9208 §4.1.1 */
+/** Limits are the directory's. RFC 9208 §4.1.3 */
 export const setQuota: CommandSpec<SetQuotaCommand> = {
   name: "SETQUOTA",
   state: "authenticated",

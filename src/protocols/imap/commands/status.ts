@@ -15,7 +15,7 @@ export const status: CommandSpec<StatusCommand> = {
   },
 };
 
-/** A STATUS response. RFC 9051 §7.3.4 */
+/** A STATUS response. RFC 9051 §7.3.3 */
 export function writeStatusOf(
   session: Session,
   mailbox: MailboxState,
