@@ -2,7 +2,7 @@
  * The command line: `roost --help`. Parts are loaded when a command needs them.
  */
 import { resolve } from "node:path";
-import { exitCodes, runCommandLine } from "#admin/index.ts";
+import { adminSocketName, exitCodes, runCommandLine } from "#admin/index.ts";
 import type { CliEnvironment, CliSettings } from "#admin/index.ts";
 import type { Settings } from "#config/index.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -38,7 +38,7 @@ const environment: CliEnvironment<MainSettings> = {
     return {
       dataDir,
       file,
-      adminSocket: resolve(dataDir, "admin.sock"),
+      adminSocket: resolve(dataDir, adminSocketName),
       settings: { ...settings, dataDir },
       recheck: () => loadConfig({ ...wanted, again: true }),
     };

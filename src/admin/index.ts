@@ -19,5 +19,5 @@ export type {
 export type { CliEnvironment, CliOptions, CliSettings } from "./cli/environment.ts";
 export { exitCodes } from "./cli/exit-codes.ts";
 export { createMonitoringServer } from "./http/monitoring.ts";
-export { createAdminServer } from "./http/server.ts";
+export { adminSocketName, createAdminServer } from "./http/server.ts";
 export { runCommandLine } from "./cli/program.ts";

@@ -7,14 +7,8 @@
  * - Each area declares its own settings and hooks in its settings.ts; nobody but `roles` and the
  *   main program imports the configuration: parts get their settings as arguments.
  */
-import type { RoostConfig } from "./settings.ts";
-
 export { Refusal } from "#base/assert.ts";
+export { defineConfig } from "./define.ts";
 export { checkConfig, type LoadedConfig, loadConfig, type LoadOptions } from "./load.ts";
 export { ConfigError, type SettingProblem } from "./problems.ts";
 export type { RoostConfig, Settings } from "./settings.ts";
-
-/** Gives `config` back; it is there for the types. */
-export function defineConfig(config: RoostConfig): RoostConfig {
-  return config;
-}

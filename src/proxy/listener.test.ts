@@ -4,6 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 import { fromUtf8, utf8 } from "#base/bytes.ts";
 import { systemClock } from "#base/clock.ts";
 import type { Clock } from "#base/clock.ts";
@@ -207,4 +208,29 @@ test("a Unix socket has its rights from the start, replaces a dead one and respe
   socket.destroy();
   await listeners.stop();
   assert.ok(!existsSync(path));
+});
+
+test("compression starts behind what was written and before what was not read", async (t) => {
+  const { port } = await serve(t, async ({ stream }) => {
+    await stream.read();
+    void stream.write(utf8("OK deflate\r\n"));
+    stream.startCompression();
+    assert.ok(stream.compressed);
+    for (let bytes = await stream.read(); bytes !== null; bytes = await stream.read())
+      await stream.write(bytes);
+    stream.end();
+  });
+  const client = await LineClient.connect(t, port);
+  client.send("COMPRESS\r\n");
+  assert.equal(await client.line(), "OK deflate");
+  const [deflate, inflate] = [createDeflateRaw(), createInflateRaw()];
+  client.socket.removeAllListeners("data");
+  deflate.pipe(client.socket);
+  client.socket.pipe(inflate);
+  const text = "a1 FETCH 1:* FLAGS\r\n".repeat(1000);
+  deflate.write(text);
+  deflate.flush(constants.Z_SYNC_FLUSH);
+  let echoed = "";
+  while (echoed.length < text.length) echoed += String((await once(inflate, "data"))[0]);
+  assert.equal(echoed, text);
 });

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { createAdminServer, createMonitoringServer } from "#admin/index.ts";
+import { adminSocketName, createAdminServer, createMonitoringServer } from "#admin/index.ts";
 import type { AdminContext } from "#admin/index.ts";
 import { errorText, Refusal } from "#base/assert.ts";
 import { utf8 } from "#base/bytes.ts";
@@ -39,11 +39,6 @@ export interface ListeningPlace {
   readonly protocol: "imap" | "lmtp" | "http" | "admin";
   readonly tls: "implicit" | "starttls" | "none";
   readonly endpoint: Endpoint;
-}
-
-/** The folder's socket for administrators. */
-export function adminSocketPath(dataDir: string): string {
-  return join(dataDir, "admin.sock");
 }
 
 const loopbackHosts = ["127.0.0.1", "::1"];
@@ -180,7 +175,7 @@ export class AllInOne {
   async #openHttp(): Promise<void> {
     const { settings, log } = this.#parts;
     const admin = createAdminServer(this.adminContext, log);
-    const path = adminSocketPath(settings.dataDir);
+    const path = join(settings.dataDir, adminSocketName);
     await this.#bindHttp(admin, { path, mode: 0o600 }, "admin");
     if (settings.http === false) return;
     const health = (): string | undefined =>

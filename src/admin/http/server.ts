@@ -9,6 +9,9 @@ import { operationNames } from "../operations/table.ts";
 import { LineCutter } from "./frames.ts";
 import type { FailureFrame, Frame } from "./frames.ts";
 
+/** The socket for administrators, in the data folder. */
+export const adminSocketName = "admin.sock";
+
 /**
  * Serves operations over HTTP; whoever calls `listen` sees to it that only administrators reach it
  * (a Unix socket of the server's user). It has no passwords of its own.
