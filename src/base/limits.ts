@@ -76,8 +76,8 @@ export const limits = {
   packBytesMax: 64 * MiB,
   /** Messages that settling puts into one pack; packs grow when they are merged. */
   packWriteBytesMax: 16 * MiB,
-  /** Bodies shorter than this are stored as they are. */
-  compressBytesMin: 1 * KiB,
+  /** Bodies shorter than this are stored as they are: expanding costs more than reading them. */
+  compressBytesMin: 4 * KiB,
   /** Larger bodies are compressed in blocks of this size, so that nothing blocks for long. */
   compressBlockBytes: 256 * KiB,
   /** Places of one message that its pack entry names, for rebuilding. */
@@ -160,14 +160,14 @@ export const limits = {
   fetchAheadMessagesMax: 256,
   fetchAheadBytesMax: 4 * MiB,
   /** A MIME part that BINARY decodes at once, and the step for larger ones. */
-  decodedBytesMax: 1 * MiB,
-  decodedStepBytes: 256 * KiB,
+  decodedBytesMax: 128 * KiB,
+  decodedStepBytes: 64 * KiB,
   /** Ranges of numbers that are written before it is looked whether the output is full. */
   rangesPerWriteMax: 2_000,
   /** Messages that SEARCH looks at in one go, first at their columns, then at their contents. */
   searchBlockMessages: 1_024,
   /** A larger message is searched piece by piece. */
-  searchedAtOnceBytesMax: 256 * KiB,
+  searchedAtOnceBytesMax: 128 * KiB,
   /** Keys of SORT and THREAD that are kept, over all mailboxes. */
   sortKeyBytesMax: 128 * MiB,
   imapIdleTimeoutMs: 30 * 60 * 1000,

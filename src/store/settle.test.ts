@@ -141,7 +141,7 @@ test("accounts are settled some time after their last change, and the journal sh
   const fixture = new StoreFixture();
   await fixture.open();
   const account = await fixture.account();
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 250; i++) {
     deliver(account, inbox, fixture.random);
     await account.durable();
   }

@@ -26,9 +26,14 @@ export interface StoredBody {
 const worthwhile = 0.7;
 const fast = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
+/** A body as it is. */
+export function plainBody(body: Uint8Array, rawCrc: number): StoredBody {
+  return { compression: compressions.plain, rawLength: body.length, rawCrc, stored: body };
+}
+
 /** Compresses a body of at most `limits.compressBlockBytes` where it pays. */
 export function storeSmallBody(body: Uint8Array, rawCrc: number): StoredBody {
-  const plain = { compression: compressions.plain, rawLength: body.length, rawCrc, stored: body };
+  const plain = plainBody(body, rawCrc);
   if (body.length < limits.compressBytesMin) return plain;
   const stored = zstdCompressSync(body, fast);
   if (stored.length > body.length * worthwhile) return plain;
@@ -42,7 +47,7 @@ export async function storeBody(
   slices: Slices,
 ): Promise<StoredBody> {
   if (body.length <= limits.compressBlockBytes) return storeSmallBody(body, rawCrc);
-  const plain = { compression: compressions.plain, rawLength: body.length, rawCrc, stored: body };
+  const plain = plainBody(body, rawCrc);
   const blocks: Uint8Array[] = [];
   let before = 0;
   let after = 0;

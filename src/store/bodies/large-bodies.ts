@@ -37,13 +37,14 @@ export class LargeBodies implements LargeBodyWriter {
   async put(account: AccountId, message: LargeBody): Promise<PackAdded> {
     const { objects, storeId, epoch, random, clock } = this.#options;
     const { prepared } = message;
-    const body = await storeBody(prepared.body, prepared.bodyCrc, new Slices(clock));
+    const slices = new Slices(clock);
+    const body = await storeBody(prepared.body, prepared.bodyCrc, slices);
     const writer = new PackWriter(storeId, "body");
     const { sentDate, messageIdHash } = prepared;
     const { internalDate, places } = message;
     const info = { message: 0, internalDate, sentDate, thread: 0, messageIdHash, places };
     writer.add(info, body, prepared.fields);
-    const { pieces, added } = writer.finish();
+    const { pieces, added } = await writer.finish(slices);
     const name = objectName({ kind: "body", epoch, sequence: ++this.#sequence }, random);
     try {
       await putKnown(objects, objectKey(account, name), pieces);

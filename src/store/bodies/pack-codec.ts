@@ -7,6 +7,7 @@ import { ByteReader, ByteWriter, FormatError, asBuffer } from "#base/bytes.ts";
 import { crc32 } from "#base/crc.ts";
 import { encodeEnvelope, envelopeBytes, readEnvelope } from "#objects/index.ts";
 import type { PackAdded, PackEntryPlace } from "../index/change.ts";
+import type { Slices } from "../slices.ts";
 import type { StoredBody } from "./compression.ts";
 import {
   type EntryInfo,
@@ -58,7 +59,9 @@ export class PackWriter {
   }
 
   /** The whole pack in pieces, and what a record says about it but for its number and name. */
-  finish(): { pieces: Uint8Array[]; added: Omit<PackAdded, "number" | "name"> } {
+  async finish(
+    slices: Slices,
+  ): Promise<{ pieces: Uint8Array[]; added: Omit<PackAdded, "number" | "name"> }> {
     const pieces = this.#pieces;
     const fieldsStart = this.#bytes;
     let at = fieldsStart;
@@ -79,6 +82,7 @@ export class PackWriter {
         fieldsOffset,
         fieldsLength,
       });
+      await slices.rest();
     }
     const table = encodeTable(entries);
     pieces.push(table, encodeTrailer({ tableAt: at, fieldsStart, table, kind: this.#kind }));

@@ -8,7 +8,7 @@ import { assert, Bug, unreachable } from "#base/assert.ts";
 import type { MessageNumber } from "#base/brand.ts";
 import { limits } from "#base/limits.ts";
 import type { AccountState, RecordAddress } from "./account-state.ts";
-import type { Change, PackAdded, Unit } from "./change.ts";
+import type { Change, PackAdded, PackEntryPlace, Unit } from "./change.ts";
 import { lowerBound } from "./columns.ts";
 import { MailboxState } from "./mailbox-state.ts";
 import type { UidRanges } from "./uid-ranges.ts";
@@ -399,10 +399,19 @@ function addPack(state: AccountState, pack: PackAdded): void {
   });
   state.nextPack = Math.max(state.nextPack, pack.number + 1);
   if (pack.entries.length === 0) return;
-  const entries = new Map(pack.entries.map((entry) => [entry.message as number, entry]));
+  const entries = new Map<number, PackEntryPlace>();
+  let least = Number.POSITIVE_INFINITY;
+  let greatest = 0;
+  for (const entry of pack.entries) {
+    entries.set(entry.message, entry);
+    if (entry.message < least) least = entry.message;
+    if (entry.message > greatest) greatest = entry.message;
+  }
   const { number } = state.messages.arrays;
   for (let row = 0; row < state.messages.count; row++) {
-    const entry = entries.get(number[row]!);
+    const message = number[row]!;
+    if (message < least || message > greatest) continue;
+    const entry = entries.get(message);
     // A content that was released meanwhile has no row: its bytes are dead from the start.
     if (entry !== undefined) placeInPack(state, row, pack, entry);
   }

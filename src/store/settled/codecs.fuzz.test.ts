@@ -49,8 +49,8 @@ async function samples(): Promise<Record<string, Uint8Array>> {
     snapshot: concatBytes(await encodeSnapshot(cut, origin, new Slices(systemClock))),
     delta: encodeDelta({ id: alice, epoch, position, ...span }, units, storeId),
     head: encodeHead({ ...head, mailboxes: summariesOf(state) }, storeId),
-    pack: concatBytes(writer.finish().pieces),
-    entry: concatBytes(writer.finish().pieces.slice(1, 3)),
+    pack: concatBytes((await writer.finish(new Slices(systemClock))).pieces),
+    entry: concatBytes((await writer.finish(new Slices(systemClock))).pieces.slice(1, 3)),
     unit: concatBytes(units.slice(1, 2).map(({ unit }) => unit)),
   };
 }

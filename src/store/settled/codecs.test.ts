@@ -149,7 +149,7 @@ test("a pack gives back messages, cached fields and places", async () => {
     if (i % 2 === 1 && body.length > 1000) assert.ok(stored.stored.length < body.length / 10);
     writer.add({ message: i + 1, ...info, places: [place] }, stored, random.bytes(i * 100));
   }
-  const { pieces, added } = writer.finish();
+  const { pieces, added } = await writer.finish(slices());
   const bytes = Buffer.from(concatBytes(pieces));
   assert.equal(bytes.length, added.bytes);
   const table = decodePackTable(bytes, storeId);

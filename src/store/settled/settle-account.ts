@@ -76,8 +76,10 @@ class Settling {
 
   async #moveBodies(): Promise<void> {
     const { account, settled } = this.#target;
+    // What arrives meanwhile waits for its turn, or small packs would be made without end.
+    const of = { settled, before: account.state.nextMessage };
     for (;;) {
-      const pack = await packJournaled(this.#context, account.state, settled);
+      const pack = await packJournaled(this.#context, account.state, of);
       if (pack === undefined) return;
       await this.#record([{ kind: "packAdded", pack: this.#numbered(pack) }]);
     }

@@ -248,7 +248,7 @@ export class VerifyingAccount {
       await this.#slices.rest();
     }
     if (writer.count === 0) return;
-    const { pieces, added } = writer.finish();
+    const { pieces, added } = await writer.finish(this.#slices);
     const name = objectName({ kind: "pack", epoch, sequence: state.nextPack }, random);
     await putKnown(objects, objectKey(state.id, name), pieces);
     const record = { number: state.nextPack, name, ...added };

@@ -1,11 +1,11 @@
 import { Refusal } from "#base/assert.ts";
 import type { Epoch } from "#base/brand.ts";
-import { FormatError } from "#base/bytes.ts";
+import { FormatError, asBuffer } from "#base/bytes.ts";
 import { crc32 } from "#base/crc.ts";
 import { limits } from "#base/limits.ts";
 import type { Random } from "#base/random.ts";
 import { putKnown } from "#objects/index.ts";
-import { storeBody } from "../bodies/compression.ts";
+import { compressions, plainBody, storeBody } from "../bodies/compression.ts";
 import { PackWriter, checkedFields } from "../bodies/pack-codec.ts";
 import { type EntryInfo, type EntryPlace, decodeEntry } from "../bodies/pack-entry.ts";
 import type { AccountState, JournaledContent, PackState } from "../index/account-state.ts";
@@ -33,17 +33,21 @@ interface Chosen {
 /**
  * Puts durable contents that lie in the journal into a pack of at most `limits.packWriteBytesMax`.
  * Undefined where there are none.
+ *
+ * @param of `before`: number of the first message that is left to the next settling
  */
 export async function packJournaled(
   context: SettleContext,
   state: AccountState,
-  settled: SettledObjects,
+  of: { readonly settled: SettledObjects; readonly before: number },
 ): Promise<PackAdded | undefined> {
+  const { settled, before } = of;
   const { number, size, fieldsLength } = state.messages.arrays;
   const chosen: (Chosen & { readonly content: JournaledContent })[] = [];
   let bytes = 0;
   for (const [row, content] of state.journaled) {
     if (content.address.place === undefined || settled.unreadable.has(content)) continue;
+    if (number[row]! >= before) continue;
     bytes += size[row]! + fieldsLength[row]!;
     if (bytes > limits.packWriteBytesMax && chosen.length > 0) break;
     chosen.push({ row, number: number[row]!, content });
@@ -59,7 +63,8 @@ export async function packJournaled(
       const fields = await readJournaled(context.journal, state, row, "fields");
       if (state.journaled.get(row) !== content) continue;
       const body = await readJournaled(context.journal, state, row, "body");
-      writer.add(info, await storeBody(body, content.bodyCrc, slices), fields);
+      // New mail is read soon and often, so it stays as it is until its pack is merged with others.
+      writer.add(info, plainBody(body, content.bodyCrc), fields);
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== "CORRUPTION") throw error;
       settled.unreadable.add(content);
@@ -93,7 +98,7 @@ export async function rewritePacks(
       if (current.number[row] !== number || current.pack[row] !== pack.number) continue;
       try {
         if (bytes === null) throw new FormatError("The pack is missing");
-        copyEntry(writer, { state, row, bytes, places: places.get(row)! });
+        await copyEntry(writer, { state, row, bytes, places: places.get(row)! }, slices);
       } catch (error) {
         if (!(error instanceof FormatError)) throw error;
         // The entry stays where it is, and the pack with it.
@@ -107,20 +112,24 @@ export async function rewritePacks(
   return writer.count === 0 ? undefined : putPack(context, state, writer);
 }
 
-function copyEntry(
+/** Copies a message to a new pack; one that was stored as it is gets compressed where it pays. */
+async function copyEntry(
   writer: PackWriter,
   from: { state: AccountState; row: number; bytes: Uint8Array; places: readonly EntryPlace[] },
-): void {
+  slices: Slices,
+): Promise<void> {
   const { state, row, places } = from;
   const columns = state.messages.arrays;
-  const bytes = Buffer.from(from.bytes.buffer, from.bytes.byteOffset, from.bytes.length);
+  const bytes = asBuffer(from.bytes);
   const offset = columns.offset[row]!;
   const entry = decodeEntry(bytes.subarray(offset, offset + columns.length[row]!));
   if (crc32(entry.stored) !== entry.storedCrc || entry.rawLength !== columns.size[row])
     throw new FormatError("A stored body does not fit its checksum");
   const window = { bytes, at: 0 };
   const fields = checkedFields(window, columns.fieldsOffset[row]!, columns.fieldsLength[row]!);
-  writer.add(infoOf(state, row, places), entry, fields);
+  const info = infoOf(state, row, places);
+  const isPlain = entry.compression === compressions.plain;
+  writer.add(info, isPlain ? await storeBody(entry.stored, entry.rawCrc, slices) : entry, fields);
 }
 
 async function putPack(
@@ -129,7 +138,7 @@ async function putPack(
   writer: PackWriter,
 ): Promise<PackAdded> {
   const { objects, random, epoch } = context;
-  const { pieces, added } = writer.finish();
+  const { pieces, added } = await writer.finish(new Slices(context.clock));
   const name = objectName({ kind: "pack", epoch, sequence: state.nextPack }, random);
   await putKnown(objects, objectKey(state.id, name), pieces);
   return { number: state.nextPack, name, ...added };
