@@ -163,8 +163,7 @@ export class AccountOracle {
         fresh.add(message.mark);
       }
     }
-    for (const mark of due)
-      if (!fresh.has(mark)) return `the delivery ${mark} is lost`;
+    for (const mark of due) if (!fresh.has(mark)) return `the delivery ${mark} is lost`;
     return undefined;
   }
 

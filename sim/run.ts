@@ -1,12 +1,14 @@
 /** One seed: a machine, its clients, crashes, and what must hold afterwards. */
 import type { AccountId } from "#base/brand.ts";
+import { Refusal } from "#base/assert.ts";
 import { sleep } from "#base/clock.ts";
 import { type Random, randomName, seededRandom } from "#base/random.ts";
-import { FaultyObjectStore, MemoryObjectStore, SimulatedDisk } from "#objects/index.ts";
-import { ImapClient, ImapClosed } from "../test/client/imap-client.ts";
+import { ConnectionBroken } from "#base/stream.ts";
+import { FaultInjected, MemoryObjectStore, PutUnknown, SimulatedDisk } from "#objects/index.ts";
+import { ImapClient, ImapClosed, ImapRefused } from "../test/client/imap-client.ts";
 import { LmtpClient, LmtpClosed } from "../test/client/lmtp-client.ts";
 import { SimClock } from "./clock.ts";
-import { AccountOracle } from "./oracle.ts";
+import { AccountOracle, Violation } from "./oracle.ts";
 import { runReader } from "./reader.ts";
 import { type SimMachine, SimServer, type SimUser } from "./server.ts";
 import { markedMessage, reconcileAll, runWriter } from "./writer.ts";
@@ -23,9 +25,27 @@ export interface RunSummary {
 
 const eventsPerLifeMax = 200_000;
 
+const objectFaults = { fail: 0.01, full: 0.003, unknown: 0.01, unknownDone: 0.01, errorDone: 0.01 };
+const diskFaults = { write: 0.002, writeFull: 0.002, sync: 0.002, create: 0.02 };
+const noFaults = { write: 0, writeFull: 0, sync: 0, create: 0 };
+
 /** Runs a seed; rejects with what went wrong. */
 export async function runSeed(seed: number): Promise<RunSummary> {
   return new Run(seed).run();
+}
+
+/** What may happen to a client, or at a start, when disk and objects fail. */
+function isFault(error: unknown): boolean {
+  if (error instanceof ImapRefused)
+    return error.code === "UNAVAILABLE" || error.code === "CORRUPTION";
+  return (
+    error instanceof ImapClosed ||
+    error instanceof LmtpClosed ||
+    error instanceof FaultInjected ||
+    error instanceof PutUnknown ||
+    error instanceof Refusal ||
+    error instanceof ConnectionBroken
+  );
 }
 
 class Run {
@@ -45,7 +65,6 @@ class Run {
     this.#random = random;
     this.#clock = new SimClock(random);
     this.#disk = new SimulatedDisk({ random, clock: this.#clock, delayMsMax: 3 });
-    const memory = new MemoryObjectStore();
     const users: SimUser[] = Array.from({ length: 2 }, (_, i) => ({
       name: `u${i}`,
       accountId: randomName(random, 16) as AccountId,
@@ -53,14 +72,10 @@ class Run {
     this.#machine = {
       clock: this.#clock,
       random,
-      files: this.#disk,
-      objects: new FaultyObjectStore(memory, {
-        random,
-        clock: this.#clock,
-        delayMsMax: 3,
-      } as never),
+      disk: this.#disk,
+      objects: new MemoryObjectStore(),
+      objectFaults: random.below(2) === 0 ? {} : objectFaults,
       users,
-      storeId: random.bytes(16),
     };
     this.#oracles = users.map(({ name }) => new AccountOracle(name));
   }
@@ -94,9 +109,41 @@ class Run {
     return `m${++this.#mark}`;
   }
 
+  /** Starts a server on a machine that is well. */
+  async #start(): Promise<SimServer> {
+    Object.assign(this.#disk.faults, noFaults);
+    for (;;) {
+      try {
+        return await this.#simulate(SimServer.start(this.#machine));
+      } catch (error) {
+        // The objects may fail at any time; whoever starts the server tries again.
+        if (error instanceof Violation || !isFault(error)) throw error;
+        await this.#simulate(sleep(this.#clock, 5));
+      }
+    }
+  }
+
+  /** Settles now and then, much more often than a server would by itself. */
+  #settling(server: SimServer): void {
+    const loop = async (): Promise<void> => {
+      while (!server.dead) {
+        await sleep(this.#clock, this.#random.below(300));
+        const user = this.#machine.users[this.#random.below(this.#machine.users.length)]!;
+        const snapshot = this.#random.below(4) === 0;
+        if (!server.dead)
+          await server.opened
+            .settle(user.accountId, { snapshot, sweep: true })
+            .catch(() => undefined);
+      }
+    };
+    void loop();
+  }
+
   /** Starts the server, lets clients work for a while, then crashes it. */
   async #live(): Promise<void> {
-    const server = await this.#simulate(SimServer.start(this.#machine));
+    const server = await this.#start();
+    if (this.#random.below(3) === 0) Object.assign(this.#disk.faults, diskFaults);
+    this.#settling(server);
     this.#machine.users.forEach((user, index) => {
       const oracle = this.#oracles[index]!;
       this.#actor(server, () => this.#writer(server, user, oracle));
@@ -121,8 +168,7 @@ class Run {
         try {
           await work();
         } catch (error) {
-          if (!(error instanceof ImapClosed || error instanceof LmtpClosed) && !server.dead)
-            throw error;
+          if (!server.dead && !isFault(error)) throw error;
         }
         await sleep(this.#clock, 1 + this.#random.below(20));
       }
@@ -134,7 +180,8 @@ class Run {
 
   async #imap(server: SimServer, user: SimUser): Promise<ImapClient> {
     const client = new ImapClient(server.connectImap(user));
-    await client.until("login");
+    const answer = await client.until("login");
+    if (answer.status !== "OK") throw new ImapRefused(answer.text, answer.code);
     return client;
   }
 
@@ -173,13 +220,27 @@ class Run {
     }
   }
 
+  /** Tries again as long as only faults stand against it. */
+  async #insist(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        await sleep(this.#clock, 5);
+      }
+    }
+  }
+
   /** After the last crash everything must be there. */
   async #lastLook(): Promise<void> {
-    const server = await this.#simulate(SimServer.start(this.#machine));
+    const server = await this.#start();
     const look = async (): Promise<void> => {
       for (const [index, user] of this.#machine.users.entries()) {
-        const client = await this.#imap(server, user);
-        await reconcileAll(client, this.#oracles[index]!);
+        await this.#insist(async () => {
+          const client = await this.#imap(server, user);
+          await reconcileAll(client, this.#oracles[index]!);
+        });
       }
     };
     await this.#simulate(look());

@@ -9,14 +9,14 @@ import { Shutdown } from "#base/shutdown.ts";
 import type { PeerInfo } from "#base/stream.ts";
 import type { AddressTarget, Directory } from "#auth/index.ts";
 import { Delivery } from "#delivery/index.ts";
-import type { ObjectStore, SegmentFiles } from "#objects/index.ts";
+import type { FaultRates, ObjectStore, SimulatedDisk } from "#objects/index.ts";
 import { ArrivingBytes, serveImap } from "#protocols/imap/index.ts";
 import { serveLmtp } from "#protocols/lmtp/index.ts";
-import { prepareMessage, type Store } from "#store/index.ts";
+import { closeStore, type OpenedStore, prepareMessage } from "#store/index.ts";
 import { CommandDecoder } from "#wire/index.ts";
 import { ProcessClock, type SimClock } from "./clock.ts";
 import { simConnection } from "./network.ts";
-import { openSimStore, type SimStore } from "./store.ts";
+import { openSimStore } from "./store.ts";
 
 export interface SimUser {
   readonly name: string;
@@ -27,10 +27,10 @@ export interface SimUser {
 export interface SimMachine {
   readonly clock: SimClock;
   readonly random: Random;
-  readonly files: SegmentFiles;
+  readonly disk: SimulatedDisk;
   readonly objects: ObjectStore;
+  readonly objectFaults: FaultRates;
   readonly users: readonly SimUser[];
-  readonly storeId: Uint8Array;
 }
 
 const peer: PeerInfo = {
@@ -72,13 +72,15 @@ export class SimServer {
   readonly #log: Log;
   readonly #shutdown = new Shutdown();
   readonly #cuts = new Set<() => void>();
-  readonly #opened: SimStore;
+  readonly #sessions = new Set<Promise<void>>();
+  readonly #opened: OpenedStore;
   readonly #delivery: Delivery;
   readonly #arrivingBytes = new ArrivingBytes();
   readonly #arriving = new ByteBudget(limits.arrivingBytesMax);
   dead = false;
+  #stopping = false;
 
-  private constructor(machine: SimMachine, clock: ProcessClock, opened: SimStore, log: Log) {
+  private constructor(machine: SimMachine, clock: ProcessClock, opened: OpenedStore, log: Log) {
     this.#machine = machine;
     this.#clock = clock;
     this.#opened = opened;
@@ -94,16 +96,16 @@ export class SimServer {
 
   static async start(machine: SimMachine, log: Log = silentLog): Promise<SimServer> {
     const clock = new ProcessClock(machine.clock);
-    const opened = await openSimStore({ ...machine, clock, log });
+    const opened = await openSimStore(machine, { clock, log });
     return new SimServer(machine, clock, opened, log);
   }
 
-  get store(): Store {
-    return this.#opened.store;
+  get opened(): OpenedStore {
+    return this.#opened;
   }
 
   #connect() {
-    if (this.dead) throw new Refusal("UNAVAILABLE", "Nothing listens");
+    if (this.dead || this.#stopping) throw new Refusal("UNAVAILABLE", "Nothing listens");
     const connection = simConnection(this.#machine.clock, this.#machine.random);
     this.#cuts.add(connection.cut);
     return connection;
@@ -123,7 +125,7 @@ export class SimServer {
     };
     const identity = { accountId: user.accountId, name: user.name, quota: {} };
     const arrival = { stream: server, peer, identity, tag: "login", decoder: new CommandDecoder() };
-    void serveImap(arrival, services).finally(() => this.#cuts.delete(cut));
+    this.#track(serveImap(arrival, services), cut);
     return client;
   }
 
@@ -144,10 +146,18 @@ export class SimServer {
       hostname: "sim",
       messageBytesMax: limits.messageBytesMax,
     };
-    void serveLmtp(connection, services as never)
-      .catch(() => undefined)
-      .finally(() => this.#cuts.delete(cut));
+    this.#track(serveLmtp(connection, services), cut);
     return client;
+  }
+
+  #track(session: Promise<void>, cut: () => void): void {
+    const ended = session
+      .catch(() => undefined)
+      .finally(() => {
+        this.#cuts.delete(cut);
+        this.#sessions.delete(ended);
+      });
+    this.#sessions.add(ended);
   }
 
   /** The process ends between two instructions; its connections break. */
@@ -160,8 +170,10 @@ export class SimServer {
 
   /** Ends in good order: everything is settled. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     this.#shutdown.begin();
-    await this.#opened.close();
+    await Promise.all(this.#sessions);
+    await closeStore(this.#opened);
     this.kill();
   }
 }

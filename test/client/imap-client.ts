@@ -17,7 +17,18 @@ export interface Answer {
 
 /** The server broke the grammar, or the connection ended. */
 export class ImapClientError extends Error {
-  override readonly name = "ImapClientError";
+  override readonly name: string = "ImapClientError";
+}
+
+/** A command that had to succeed did not. */
+export class ImapRefused extends ImapClientError {
+  override readonly name = "ImapRefused";
+  /** The response code. */
+  readonly code: string | null;
+  constructor(text: string, code: string | null) {
+    super(text);
+    this.code = code;
+  }
 }
 
 /** Thrown where the connection ends: by BYE or without a word. */
@@ -86,7 +97,7 @@ export class ImapClient {
   async ok(text: string, ...literals: readonly Uint8Array[]): Promise<Answer> {
     const answer = await this.command(text, ...literals);
     if (answer.status !== "OK")
-      throw new ImapClientError(`${text.slice(0, 80)}: ${answer.status} ${answer.text}`);
+      throw new ImapRefused(`${text.slice(0, 80)}: ${answer.status} [${answer.code ?? ""}] ${answer.text}`, answer.code);
     return answer;
   }
 
