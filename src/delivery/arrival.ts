@@ -19,6 +19,8 @@ export interface ArrivedMessage {
   readonly sender: string;
   /** The content as sent, dot-stuffing removed. */
   readonly content: Uint8Array;
+  /** The line ends stay as they are; otherwise a bare LF becomes CRLF. RFC 3030 §3 */
+  readonly exact?: boolean;
 }
 
 /** Where a message goes and with which flags. */

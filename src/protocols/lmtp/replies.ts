@@ -2,7 +2,11 @@
 import { Refusal } from "#base/assert.ts";
 import type { Reply } from "#wire/index.ts";
 
-export function reply(code: number, enhanced: string | null, text: string | string[]): Reply {
+export function reply(
+  code: number,
+  enhanced: string | null,
+  text: string | readonly string[],
+): Reply {
   return { code, enhanced, text };
 }
 
@@ -17,13 +21,15 @@ export function refusalReply(error: unknown): Reply | undefined {
     case "OVERQUOTA":
       return reply(452, "4.2.2", error.message);
     case "TOOBIG":
-      return reply(552, "5.3.4", error.message);
+      return reply(552, "5.2.2", error.message);
     case "NOPERM":
     case "CANNOT":
       return reply(550, "5.7.1", error.message);
+    case "LIMIT":
+      return reply(452, "4.2.0", error.message);
     default:
       return reply(451, "4.3.0", error.message);
   }
 }
 
-export const bugReply = reply(451, "4.3.0", "Internal error; try again later");
+export const bugReply: Reply = reply(451, "4.3.0", "Internal error; try again later");

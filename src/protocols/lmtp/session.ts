@@ -1,15 +1,13 @@
-import { Refusal } from "#base/assert.ts";
 import type { ByteBudget } from "#base/byte-budget.ts";
-import { concatBytes, fromLatin1 } from "#base/bytes.ts";
+import { fromLatin1 } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
-import { withDeadline } from "#base/deadline.ts";
+import { DeadlineExceeded, withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
 import type { Log } from "#base/log.ts";
 import type { Shutdown } from "#base/shutdown.ts";
-import type { ByteStream, PeerInfo } from "#base/stream.ts";
+import { type ByteStream, ConnectionBroken, type PeerInfo } from "#base/stream.ts";
+import { normaliseLineEnds } from "#message/index.ts";
 import {
-  type Address,
-  type BodyType,
   formatAddress,
   formatReply,
   type MailCommand,
@@ -19,8 +17,10 @@ import {
   SmtpDecoder,
   type SmtpEvent,
 } from "#wire/index.ts";
+import { ArrivingMessage, tooBig } from "./arriving-message.ts";
 import type { Deliver, DeliverRecipient } from "./deliver-port.ts";
 import { bugReply, refusalReply, reply } from "./replies.ts";
+import { receivedField } from "./trace.ts";
 
 export interface LmtpConnection {
   readonly stream: ByteStream;
@@ -28,6 +28,7 @@ export interface LmtpConnection {
   readonly shutdown: Shutdown;
   /** STARTTLS is offered while this is true. */
   readonly canUpgradeTls: boolean;
+  /** Sends what was written, then shakes hands; gives the stream to go on with. */
   upgradeTls(): Promise<ByteStream>;
 }
 
@@ -42,16 +43,10 @@ export interface LmtpServices {
 }
 
 interface Transaction {
-  readonly from: Address | null;
-  readonly body: BodyType | null;
-  readonly size: number;
-  readonly smtpUtf8: boolean;
+  readonly command: MailCommand;
   readonly recipients: DeliverRecipient[];
-  /** What has arrived, and how much of the shared budget it holds. */
-  pieces: Uint8Array[];
-  bytes: number;
-  /** Why the rest is only swallowed. */
-  refused: Reply | undefined;
+  readonly message: ArrivingMessage;
+  /** A BDAT has begun the message. */
   chunking: boolean;
 }
 
@@ -64,48 +59,93 @@ class LmtpSession {
   readonly #connection: LmtpConnection;
   readonly #services: LmtpServices;
   readonly #decoder = new SmtpDecoder();
+  #stream: ByteStream;
   #replies = "";
-  #greeted = false;
+  /** What the client called itself in LHLO. */
+  #clientName: string | undefined;
   #transaction: Transaction | undefined;
+  /** The octets of DATA or of a BDAT are awaited: no reply may come between. */
+  #receiving = false;
+  /** Of the BDAT whose octets are awaited. */
+  #chunk: { readonly last: boolean; readonly orphan: boolean } = wholeMessage;
+  /** Octets of the message under way that were not kept. */
+  #swallowed = 0;
+  /** Mistakes since the last good transaction began. */
   #errors = 0;
   #ended = false;
+  /** While input is awaited: stops waiting for it. */
+  #stopWaiting: (() => void) | undefined;
 
   constructor(connection: LmtpConnection, services: LmtpServices) {
     this.#connection = connection;
     this.#services = services;
+    this.#stream = connection.stream;
   }
 
   async run(): Promise<void> {
-    const { stream, shutdown } = this.#connection;
-    const forget = shutdown.whenBegun(() => {
-      // In the middle of a transaction the client gets its answers first.
-      if (this.#transaction === undefined) this.#goodbye(421, "4.3.2", "Shutting down");
+    const forget = this.#connection.shutdown.whenBegun(() => {
+      if (!this.#receiving) this.#stopWaiting?.();
     });
     try {
       this.#say(reply(220, null, `${this.#services.hostname} LMTP Roost ready`));
       while (!this.#ended) {
+        if (this.#mayClose) this.#goodbye(421, "4.3.2", "Shutting down");
         await this.#flush();
-        const chunk = await this.#read();
-        if (chunk === null) break;
-        this.#decoder.push(chunk);
-        await this.#drain();
+        if (this.#ended) break;
+        await this.#takeInput();
       }
       await this.#flush();
+    } catch (error) {
+      if (!(error instanceof ConnectionBroken)) throw error;
+      const { address } = this.#connection.peer;
+      this.#services.log.debug(
+        { peer: address, reason: error.message },
+        "An LMTP client went away",
+      );
     } finally {
       forget();
       this.#endTransaction();
-      stream.end();
+      this.#stream.end();
     }
   }
 
-  async #read(): Promise<Uint8Array | null> {
-    const { stream } = this.#connection;
+  /** The server shuts down, and no message is half here. */
+  get #mayClose(): boolean {
+    return this.#connection.shutdown.begun && !this.#receiving;
+  }
+
+  /** Waits for input and answers all of it. */
+  async #takeInput(): Promise<void> {
     try {
-      const { clock } = this.#services;
-      return await withDeadline(clock, limits.lmtpTimeoutMs, "A command", stream.read());
-    } catch {
-      this.#goodbye(421, "4.4.2", "Timeout, or the connection broke");
-      return null;
+      const chunk = await this.#read();
+      if (chunk === null) this.#ended = !this.#mayClose;
+      else this.#decoder.push(chunk);
+    } catch (error) {
+      if (!(error instanceof DeadlineExceeded)) throw error;
+      this.#goodbye(421, "4.4.2", "Nothing came for too long");
+    }
+    while (!this.#ended) {
+      const event = this.#decoder.next();
+      if (event.kind === "more") return;
+      await this.#take(event);
+    }
+  }
+
+  /** The next octets, null at the end or when the shutdown begins at a good moment. */
+  async #read(): Promise<Uint8Array | null> {
+    if (this.#mayClose) return null;
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
+    const ms = limits.lmtpTimeoutMs;
+    const timer = this.#services.clock.after(ms, () =>
+      reject(new DeadlineExceeded(`No input for ${ms} ms`)),
+    );
+    this.#stopWaiting = () => resolve(null);
+    this.#stream.read().then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      timer.cancel();
+      this.#stopWaiting = undefined;
     }
   }
 
@@ -118,36 +158,21 @@ class LmtpSession {
     if (this.#replies === "") return;
     const bytes = fromLatin1(this.#replies);
     this.#replies = "";
-    await this.#connection.stream.write(bytes);
+    const written = this.#stream.write(bytes);
+    if (written === undefined) return;
+    try {
+      await withDeadline(this.#services.clock, limits.lmtpTimeoutMs, "A reply", written);
+    } catch (error) {
+      this.#ended = true;
+      this.#stream.destroy();
+      throw new ConnectionBroken("The client takes no replies", { cause: error });
+    }
   }
 
+  /** The last reply; `run` closes the connection after it. */
   #goodbye(code: number, enhanced: string, text: string): void {
-    if (this.#ended) return;
     this.#ended = true;
     this.#say(reply(code, enhanced, text));
-    const bytes = fromLatin1(this.#replies);
-    this.#replies = "";
-    // The peer may be gone already.
-    this.#connection.stream.write(bytes)?.catch(() => undefined);
-    this.#connection.stream.end();
-  }
-
-  async #drain(): Promise<void> {
-    while (!this.#ended) {
-      const event = this.#decoder.next();
-      if (event.kind === "more") return;
-      try {
-        await this.#take(event);
-      } catch (error) {
-        const refused = refusalReply(error);
-        if (refused === undefined)
-          this.#services.log.error(
-            { err: error, peer: this.#connection.peer.address },
-            "LMTP failed",
-          );
-        this.#say(refused ?? bugReply);
-      }
-    }
   }
 
   async #take(event: Exclude<SmtpEvent, { kind: "more" }>): Promise<void> {
@@ -168,12 +193,13 @@ class LmtpSession {
     if (++this.#errors >= limits.lmtpErrorsMax) this.#goodbye(421, "4.7.0", "Too many errors");
   }
 
-  async #command(command: SmtpCommand): Promise<void> {
+  #command(command: SmtpCommand): Promise<void> | void {
     switch (command.verb) {
       case "LHLO":
-        return this.#hello();
+        return this.#hello(command.domain);
       case "HELO":
       case "EHLO":
+        // RFC 2033 §4.1
         return this.#fail(reply(500, "5.5.1", "This is LMTP: say LHLO"));
       case "MAIL":
         return this.#mail(command);
@@ -202,9 +228,10 @@ class LmtpSession {
     }
   }
 
-  #hello(): void {
+  #hello(domain: string): void {
+    if (domain.length > domainBytesMax) return this.#fail(reply(501, "5.5.4", "Name too long"));
     this.#endTransaction();
-    this.#greeted = true;
+    this.#clientName = domain;
     this.#say(
       reply(250, null, [
         this.#services.hostname,
@@ -228,36 +255,35 @@ class LmtpSession {
       return this.#goodbye(421, "5.5.1", "Nothing may follow STARTTLS");
     }
     this.#endTransaction();
-    this.#greeted = false;
+    this.#clientName = undefined;
     this.#say(reply(220, "2.0.0", "Go ahead"));
     const bytes = fromLatin1(this.#replies);
     this.#replies = "";
-    void this.#connection.stream.write(bytes);
+    // The upgrade sends it, or fails with it.
+    this.#stream.write(bytes)?.catch(() => undefined);
     try {
-      await this.#connection.upgradeTls();
+      this.#stream = await this.#connection.upgradeTls();
     } catch (error) {
       this.#ended = true;
-      this.#services.log.info({ err: error }, "TLS handshake failed");
+      const { address } = this.#connection.peer;
+      this.#services.log.info({ peer: address, err: error }, "TLS handshake failed");
     }
   }
 
   #mail(command: MailCommand): void {
-    if (!this.#greeted) return this.#fail(reply(503, "5.5.1", "Say LHLO first"));
+    if (this.#clientName === undefined) return this.#fail(reply(503, "5.5.1", "Say LHLO first"));
     if (this.#transaction !== undefined)
       return this.#fail(reply(503, "5.5.1", "There is a sender already"));
-    const max = this.#services.messageBytesMax;
-    if ((command.size ?? 0) > max)
-      return this.#say(reply(552, "5.3.4", `A message has at most ${max} bytes`));
+    if (command.from !== null && formatAddress(command.from).length > limits.smtpPathBytesMax)
+      return this.#fail(reply(501, "5.1.7", "Path too long"));
+    const { arriving, messageBytesMax } = this.#services;
+    if ((command.size ?? 0) > messageBytesMax) return this.#say(tooBig(messageBytesMax));
+    this.#errors = 0;
     this.#decoder.smtpUtf8 = command.smtpUtf8;
     this.#transaction = {
-      from: command.from,
-      body: command.body,
-      size: command.size ?? 0,
-      smtpUtf8: command.smtpUtf8,
+      command,
       recipients: [],
-      pieces: [],
-      bytes: 0,
-      refused: undefined,
+      message: new ArrivingMessage(arriving, messageBytesMax),
       chunking: false,
     };
     this.#say(reply(250, "2.1.0", "Ok"));
@@ -270,9 +296,18 @@ class LmtpSession {
     if (transaction.recipients.length >= limits.lmtpRecipientsMax)
       return this.#say(reply(452, "4.5.3", "Too many recipients"));
     const address = formatAddress(command.to);
-    const recipient = await this.#services.deliver.resolve(address, transaction.size);
-    transaction.recipients.push(recipient);
-    this.#say(reply(250, "2.1.5", "Ok"));
+    if (address.length > limits.smtpPathBytesMax)
+      return this.#fail(reply(501, "5.1.3", "Path too long"));
+    try {
+      const size = transaction.command.size ?? 0;
+      transaction.recipients.push(await this.#services.deliver.resolve(address, size));
+      this.#say(reply(250, "2.1.5", "Ok"));
+    } catch (error) {
+      const refused = refusalReply(error);
+      if (refused === undefined)
+        this.#services.log.error({ err: error }, "A recipient could not be looked up");
+      this.#say(refused ?? bugReply);
+    }
   }
 
   async #data(): Promise<void> {
@@ -282,99 +317,108 @@ class LmtpSession {
     // RFC 2033 §4.2: without a good recipient there is nobody to answer for.
     if (transaction.recipients.length === 0)
       return this.#fail(reply(503, "5.5.1", "No valid recipients"));
-    if (transaction.body === "BINARYMIME")
+    // RFC 3030 §3
+    if (transaction.command.body === "BINARYMIME")
       return this.#fail(reply(503, "5.6.1", "BINARYMIME travels by BDAT only"));
     this.#decoder.startData();
+    this.#receiving = true;
     this.#say(reply(354, null, "End with a dot on a line of its own"));
     await this.#flush();
   }
 
+  /** A BDAT that has no place is answered only after its octets. RFC 3030 §2 */
   #bdat(size: number, last: boolean): void {
     const transaction = this.#transaction;
-    const first = transaction === undefined || !transaction.chunking;
-    this.#decoder.startChunk(size, first);
-    this.#lastChunk = last;
-    if (transaction === undefined || transaction.recipients.length === 0) {
-      this.#orphanChunk = true;
-      return;
-    }
-    this.#orphanChunk = false;
-    transaction.chunking = true;
+    const orphan = transaction === undefined || transaction.recipients.length === 0;
+    this.#decoder.startChunk(size, orphan || !transaction.chunking);
+    this.#chunk = { last, orphan };
+    this.#receiving = true;
+    if (!orphan) transaction.chunking = true;
   }
 
-  #lastChunk = false;
-  /** A BDAT outside a transaction: its octets are swallowed, then it is refused. */
-  #orphanChunk = false;
-
   #collect(bytes: Uint8Array): void {
-    const transaction = this.#transaction;
-    if (transaction === undefined || this.#orphanChunk || transaction.refused !== undefined) return;
-    const max = this.#services.messageBytesMax;
-    if (transaction.bytes + bytes.length > max)
-      transaction.refused = reply(552, "5.3.4", `A message has at most ${max} bytes`);
-    else if (!this.#services.arriving.take(bytes.length))
-      transaction.refused = reply(452, "4.3.1", "Too much mail is arriving; try again later");
-    else {
-      transaction.pieces.push(bytes);
-      transaction.bytes += bytes.length;
-      return;
-    }
-    this.#release(transaction);
+    const kept = !this.#chunk.orphan && this.#transaction?.message.add(bytes) === true;
+    if (kept) return;
+    this.#swallowed += bytes.length;
+    if (this.#swallowed > limits.swallowBytesMax)
+      this.#goodbye(421, "4.7.0", "Too much of what was refused");
   }
 
   async #dataEnd(end: { bareCr: boolean; bareLf: boolean }): Promise<void> {
     const transaction = this.#transaction;
-    if (this.#orphanChunk) {
-      this.#orphanChunk = false;
+    const { orphan, last } = this.#chunk;
+    this.#receiving = false;
+    this.#swallowed = 0;
+    this.#chunk = wholeMessage;
+    if (transaction === undefined || orphan)
       return this.#fail(reply(503, "5.5.1", "Say MAIL and RCPT first"));
+    if (!last) return this.#say(transaction.message.refused ?? reply(250, "2.0.0", "Ok"));
+    try {
+      await this.#deliver(transaction, end.bareLf);
+    } finally {
+      this.#endTransaction();
     }
-    if (transaction === undefined) return;
-    if (transaction.chunking && !this.#lastChunk) {
-      this.#say(transaction.refused ?? reply(250, "2.0.0", "Ok"));
-      return;
-    }
-    if (end.bareCr || end.bareLf)
-      this.#services.log.debug({ peer: this.#connection.peer.address }, "Line ends were mended");
-    await this.#deliver(transaction);
-    this.#endTransaction();
-    if (this.#connection.shutdown.begun) this.#goodbye(421, "4.3.2", "Shutting down");
   }
 
-  /** RFC 2033 §4.2: one reply per accepted recipient, in their order. */
-  async #deliver(transaction: Transaction): Promise<void> {
-    const { recipients, refused } = transaction;
-    if (refused !== undefined) {
-      for (const _ of recipients) this.#say(refused);
+  /** RFC 2033 §4.2, §4.3: one reply per accepted recipient, in their order. */
+  async #deliver(transaction: Transaction, bareLf: boolean): Promise<void> {
+    const { recipients, command, message } = transaction;
+    const content = message.refused === undefined ? this.#content(transaction, bareLf) : undefined;
+    if (message.refused !== undefined || content === undefined) {
+      for (const _ of recipients) this.#say(message.refused ?? bugReply);
       return;
     }
-    const sender = transaction.from === null ? "" : formatAddress(transaction.from);
-    const content = concatBytes(transaction.pieces);
-    const outcomes = await this.#services.deliver.deliver({ sender, content }, recipients);
+    const sender = command.from === null ? "" : formatAddress(command.from);
+    const arrived = { sender, content, exact: true };
+    const outcomes = await this.#services.deliver
+      .deliver(arrived, recipients)
+      .catch((error: unknown) => recipients.map((recipient) => ({ recipient, error })));
     for (const { recipient, error } of outcomes) {
       if (error === null) this.#say(reply(250, "2.0.0", `<${recipient.address}> Saved`));
       else this.#say(this.#failure(error, recipient));
     }
   }
 
+  /** The message behind our trace field, with CRLF line ends; undefined where it is refused. */
+  #content({ command, message }: Transaction, bareLf: boolean): Uint8Array | undefined {
+    const { clock, hostname, messageBytesMax } = this.#services;
+    const { address, secure } = this.#connection.peer;
+    const trace = receivedField({
+      clientName: this.#clientName ?? "",
+      clientAddress: address,
+      hostname,
+      secure,
+      smtpUtf8: command.smtpUtf8,
+      at: clock.now(),
+    });
+    const content = message.whole(trace);
+    // RFC 3030 §3: line ends of a binary message are octets like others.
+    if (!bareLf || command.body === "BINARYMIME") return content;
+    this.#services.log.debug({ peer: address }, "Line ends were mended");
+    const mended = normaliseLineEnds(content);
+    if (mended.length <= trace.length + messageBytesMax) return mended;
+    message.refuse(tooBig(messageBytesMax));
+    return undefined;
+  }
+
   #failure(error: unknown, recipient: DeliverRecipient): Reply {
     const refused = refusalReply(error);
     const fields = { err: error, account: recipient.accountId };
     if (refused === undefined) this.#services.log.error(fields, "Delivery failed");
-    else if (!(error instanceof Refusal && error.code === "OVERQUOTA"))
-      this.#services.log.warn(fields, "Delivery was refused");
+    else if (refused.code === 451) this.#services.log.warn(fields, "Delivery was refused");
     return refused ?? bugReply;
-  }
-
-  #release(transaction: Transaction): void {
-    this.#services.arriving.give(transaction.bytes);
-    transaction.bytes = 0;
-    transaction.pieces = [];
   }
 
   #endTransaction(): void {
     if (this.#transaction === undefined) return;
-    this.#release(this.#transaction);
+    this.#transaction.message.release();
     this.#transaction = undefined;
     this.#decoder.smtpUtf8 = false;
   }
 }
+
+/** As if DATA were a single BDAT. */
+const wholeMessage = { last: true, orphan: false } as const;
+
+/** RFC 5321 §4.5.3.1.2 */
+const domainBytesMax = 255;
