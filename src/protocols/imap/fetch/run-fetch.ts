@@ -294,6 +294,7 @@ export class FetchRun {
     const session = this.#session;
     const contents = await this.#read(uid);
     const row = session.requireMailbox().rowOf(uid);
+    session.view.refresh();
     // Expunged meanwhile: the view knows it as a ghost now, and the end of the command says so.
     if (row < 0) return true;
     const seen = rangesContain(changed, uid);
