@@ -27,7 +27,15 @@ export class Violation extends Error {
 
 export class AccountOracle {
   readonly name: string;
+  /** What was acknowledged, as it was found last. */
   #model: ModelMailboxes = new Map();
+  /**
+   * What may show later: a command whose connection broke was not found, but while the journal is
+   * in doubt about its last batch it may still turn out to be durable.
+   */
+  #doubtful: ModelMailboxes | undefined;
+  /** Something was acknowledged since: the doubt was settled before, one way or the other. */
+  #decided = false;
   /** What a command under way would make of the model. */
   #underWay: ((model: ModelMailboxes) => ModelMailboxes) | undefined;
   /** Deliveries: acknowledged ones must be found, the others may. */
@@ -66,11 +74,17 @@ export class AccountOracle {
 
   /** A command of the writer begins; it is atomic. */
   begins(effect: (model: ModelMailboxes) => ModelMailboxes): void {
+    if (this.#decided) this.#doubtful = undefined;
+    this.#decided = false;
     this.#underWay = effect;
   }
   /** It was acknowledged; `effect` where only the answer told what it did. */
   acknowledged(effect = this.#underWay): void {
-    if (effect !== undefined) this.#model = effect(this.#model);
+    if (effect !== undefined) {
+      this.#model = effect(this.#model);
+      if (this.#doubtful !== undefined) this.#doubtful = effect(this.#doubtful);
+      this.#decided = true;
+    }
     this.#underWay = undefined;
     for (const [mailbox, messages] of this.#model) {
       const floor = this.#floors.get(mailbox);
@@ -124,13 +138,18 @@ export class AccountOracle {
       for (const [uid, { mark }] of messages) this.tell(mailbox, uidValidity, uid, mark);
       this.tellCounters(mailbox, { uidValidity, ...counters });
     }
+    const underWay = this.#underWay;
     const candidates = [this.#model];
-    if (this.#underWay !== undefined) candidates.push(this.#underWay(this.#model));
+    if (this.#doubtful !== undefined) candidates.push(this.#doubtful);
+    if (underWay !== undefined) candidates.push(...candidates.map((model) => underWay(model)));
     const reasons: string[] = [];
     for (const candidate of candidates) {
       const reason = this.#differs(candidate, found, due);
       if (reason === undefined) {
+        const others = this.#decided ? [] : candidates.filter((other) => other !== candidate);
         this.#adopt(candidate, found);
+        this.#doubtful = withArrivals(others.at(-1), candidate, found);
+        this.#decided = false;
         return;
       }
       reasons.push(reason);
@@ -181,6 +200,22 @@ export class AccountOracle {
   see(mark: string): void {
     this.#seen.add(mark);
   }
+}
+
+/** `model` with the deliveries that were found and that `known` did not have. */
+function withArrivals(
+  model: ModelMailboxes | undefined,
+  known: ModelMailboxes,
+  found: ReadonlyMap<string, Found>,
+): ModelMailboxes | undefined {
+  if (model === undefined) return undefined;
+  let next = model;
+  for (const [mailbox, { messages }] of found)
+    next = withMailbox(next, mailbox, (all) => {
+      for (const [uid, message] of messages)
+        if (known.get(mailbox)?.has(uid) !== true) all.set(uid, message);
+    });
+  return next;
 }
 
 function sameFlags(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {

@@ -157,8 +157,9 @@ class Step {
         (model) =>
           withMailbox(model, this.#mailbox, (messages) => {
             for (const uid of uids) {
-              const message = messages.get(uid)!;
-              messages.set(uid, { ...message, flags: new Set([...message.flags, "\\Deleted"]) });
+              const message = messages.get(uid);
+              if (message !== undefined)
+                messages.set(uid, { ...message, flags: new Set([...message.flags, "\\Deleted"]) });
             }
           }),
       );
@@ -224,7 +225,10 @@ function transferred(
 ): ModelMailboxes {
   const source = model.get(transfer.from) ?? new Map<number, ModelMessage>();
   let next = withMailbox(model, transfer.target, (messages) => {
-    for (const [uid, newUid] of transfer.pairs) messages.set(newUid, source.get(uid)!);
+    for (const [uid, newUid] of transfer.pairs) {
+      const message = source.get(uid);
+      if (message !== undefined) messages.set(newUid, message);
+    }
   });
   if (transfer.verb === "MOVE")
     next = withMailbox(next, transfer.from, (messages) => {
