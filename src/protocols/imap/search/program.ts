@@ -1,5 +1,5 @@
 /** A search program, arranged so that what is cheap decides first. */
-import { type Envelope, type SearchScope, TextSearch } from "#message/index.ts";
+import type { Envelope, SearchScope, TextSearch } from "#message/index.ts";
 import type { Subject } from "./subject.ts";
 
 /** Kleene's logic: `unknown` until more of the message is read. AND is the minimum, OR the maximum. */

@@ -59,24 +59,24 @@ async function run(later: boolean, rounds: number): Promise<void> {
   const mailbox = await TestMailbox.open();
   if (later) mailbox.readLater();
   const client = await mailbox.select();
-  let known: Known[] = [];
-  let uid = 0;
+  const state: { known: Known[]; uid: number } = { known: [], uid: 0 };
   for (let round = 0; round < rounds; round++) {
     // Messages come and go between the commands, now and then many.
     const fresh = Array.from({ length: random.below(round % 10 === 0 ? 80 : 4) }, () =>
-      make(random, ++uid),
+      make(random, ++state.uid),
     );
     await mailbox.add(fresh.map(({ message }) => message));
-    known.push(...fresh.map((each) => each.known));
-    const gone = known.filter(() => random.below(30) === 0).map((each) => each.uid);
+    state.known.push(...fresh.map((each) => each.known));
+    const gone = state.known.filter(() => random.below(30) === 0).map((each) => each.uid);
     await mailbox.expunge(gone);
-    known = known.filter((each) => !gone.includes(each.uid));
+    const known = state.known.filter((each) => !gone.includes(each.uid));
+    state.known = known;
     await client.command("NOOP");
     const criteria = Array.from({ length: 1 + random.below(4) }, () => {
       const key = ["ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO"][random.below(7)]!;
       return random.below(3) === 0 ? `REVERSE ${key}` : key;
     });
-    const low = random.below(3) === 0 ? 1 + random.below(uid + 1) : 1;
+    const low = random.below(3) === 0 ? 1 + random.below(state.uid + 1) : 1;
     const high = random.below(3) === 0 ? low + random.below(6) : 0xffff_ffff;
     const command = `(${criteria.join(" ")}) UTF-8 UID ${low}:${high}`;
     const sorted = known

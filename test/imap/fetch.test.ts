@@ -4,7 +4,7 @@ import { Refusal } from "#base/assert.ts";
 import { latin1 } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import { type Random, seededRandom } from "#base/random.ts";
-import { TestMailbox } from "../search/testing.ts";
+import { TestMailbox } from "./testing.ts";
 
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const plain = (number: number, size = 10): { text: string } => ({

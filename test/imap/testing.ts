@@ -4,8 +4,8 @@ import type { MailboxNumber } from "#base/brand.ts";
 import { latin1, utf8 } from "#base/bytes.ts";
 import type { Account } from "#store/index.ts";
 import { prepareMessage } from "#store/index.ts";
-import { MemoryServer } from "../../../../test/transcripts/memory-server.ts";
-import type { MemoryStream } from "../../../../test/transcripts/memory-stream.ts";
+import { MemoryServer } from "../transcripts/memory-server.ts";
+import type { MemoryStream } from "../transcripts/memory-stream.ts";
 
 /** A message to add. */
 export interface TestMessage {
@@ -93,7 +93,7 @@ export class TestMailbox {
 
   /** Makes contents come later rather than at once, as from a remote store. */
   readLater(): void {
-    const contents = this.server.store.contents as Contents;
+    const contents: Contents = this.server.store.contents;
     const { body, fields } = contents;
     contents.fields = async (state, row) => {
       const found = fields(state, row);
@@ -109,7 +109,7 @@ export class TestMailbox {
 
   /** Changes how contents are read, such as to damage them. */
   get contents(): Contents {
-    return this.server.store.contents as Contents;
+    return this.server.store.contents;
   }
 }
 
