@@ -49,6 +49,8 @@ export const limits = {
   /** Bodies up to this size travel inside a journal batch. */
   inlineBodyBytesMax: 256 * KiB,
   batchBytesMax: 8 * MiB,
+  /** The changes of one record, and the contents that travel with it. */
+  recordBytesMax: 2 * MiB,
   segmentBytes: 64 * MiB,
   /** The unsettled tail of a journal: beyond it appends wait for settling. */
   tailBatchesMax: 4_096,
@@ -272,6 +274,7 @@ export const limits = {
 assert(limits.messageBytesMax <= limits.appendBytesMax, "A message fits an APPEND");
 assert(limits.appendBytesMax <= limits.arrivingBytesMax, "An APPEND fits what may arrive");
 assert(limits.inlineBodyBytesMax < limits.batchBytesMax, "An inline body fits a batch");
+assert(limits.recordBytesMax * 2 < limits.batchBytesMax, "A record fits a batch with its contents");
 assert(limits.batchBytesMax * 2 <= limits.segmentBytes, "A segment holds several batches");
 assert(limits.segmentBytes < limits.tailBytesMax, "The tail holds several segments");
 assert(limits.messageBytesMax < limits.packBytesMax, "A message fits a pack");

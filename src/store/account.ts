@@ -216,9 +216,13 @@ export class Account {
    */
   async addMessages(number: MailboxNumber, messages: readonly NewMessage[]): Promise<AddedResult> {
     let bytes = 0;
-    for (const message of messages) bytes += message.prepared.body.length;
+    let fieldsBytes = 0;
+    for (const { prepared } of messages) {
+      bytes += prepared.body.length;
+      fieldsBytes += prepared.fields.length;
+    }
     this.requireRoom(messages.length, bytes);
-    const inline = bytes <= limits.inlineBodyBytesMax;
+    const inline = bytes + fieldsBytes <= limits.inlineBodyBytesMax;
     const packs = inline ? undefined : await this.#putLarge(number, messages);
     const mailbox = this.state.mailboxes.get(number);
     if (mailbox === undefined) throw new Refusal("TRYCREATE", "The mailbox is not there any more");
@@ -231,9 +235,14 @@ export class Account {
     messages: readonly NewMessage[],
   ): Promise<ReadonlyMap<NewMessage, (pack: number, message: number) => PackAdded>> {
     this.#home.requireWritable();
+    let inlineBytes = 0;
     const placed = new Map<NewMessage, (pack: number, message: number) => PackAdded>();
     for (const message of messages) {
-      if (message.prepared.body.length <= limits.inlineBodyBytesMax / 4) continue;
+      const bytes = message.prepared.body.length + message.prepared.fields.length;
+      if (bytes <= limits.inlineBodyBytesMax / 4 && inlineBytes + bytes <= limits.recordBytesMax) {
+        inlineBytes += bytes;
+        continue;
+      }
       // The numbers are given when the record is made: others may take some meanwhile.
       const { prepared, flags, internalDate } = message;
       const { name, uidValidity } = this.#require(mailbox);
@@ -459,7 +468,7 @@ export class Account {
     writer.u32(0);
     encodeUnit(writer, unit);
     writer.patchU32(0, writer.length - 4);
-    if (writer.length > limits.batchBytesMax / 2)
+    if (writer.length > limits.recordBytesMax)
       throw new Refusal("LIMIT", "The change is too large to be made at once");
     const head = writer.take();
     const address: RecordAddress = { place: undefined, contentsAt: head.length, contents };

@@ -15,6 +15,7 @@ import {
   makeLargeMessage,
   makeMessage,
   settleDown,
+  shortJournal,
 } from "./store-fixture.contract.ts";
 
 const inbox = 1 as MailboxNumber;
@@ -62,7 +63,7 @@ for (const sync of [true, false])
 
 test("random changes, settlings, crashes and restarts lose nothing that was durable", async () => {
   for (let seed = 1; seed <= 25; seed++) {
-    const fixture = new StoreFixture({ seed });
+    const fixture = new StoreFixture({ seed, journal: shortJournal });
     const random = seededRandom(seed + 1000);
     await fixture.open();
     for (let round = 0; round < 6; round++) {
@@ -138,7 +139,7 @@ test("settling goes on after failing objects, and loses nothing", async () => {
 });
 
 test("accounts are settled some time after their last change, and the journal shrinks", async () => {
-  const fixture = new StoreFixture();
+  const fixture = new StoreFixture({ journal: shortJournal });
   await fixture.open();
   const account = await fixture.account();
   for (let i = 0; i < 250; i++) {
@@ -155,7 +156,7 @@ test("accounts are settled some time after their last change, and the journal sh
 });
 
 test("a full journal is relieved, and appends that waited get through", async () => {
-  const fixture = new StoreFixture();
+  const fixture = new StoreFixture({ journal: shortJournal });
   await fixture.open();
   const account = await fixture.account();
   let durable = 0;
@@ -186,6 +187,25 @@ test("large messages lie in packs of their own", async () => {
   await fixture.crashAndOpen();
   account = await fixture.account();
   assert.deepEqual(Buffer.from(await account.body(0)), Buffer.from(prepared.body));
+  assert.deepEqual((await fixture.opened.verify()).damages, []);
+  await fixture.close();
+});
+
+test("many small messages that are too much for one record are stored all the same", async () => {
+  const fixture = new StoreFixture();
+  await fixture.open();
+  const account = await fixture.account();
+  const messages = Array.from({ length: 60 }, () => ({
+    prepared: makeLargeMessage(fixture.random, 50_000),
+    flags: seen,
+    internalDate,
+  }));
+  await account.addMessages(inbox, messages);
+  await account.durable();
+  assert.equal(account.state.mailboxes.get(inbox)!.count, 60);
+  for (const [row, { prepared }] of messages.entries())
+    assert.deepEqual(Buffer.from(await account.body(row)), Buffer.from(prepared.body));
+  await fixture.opened.settle(alice);
   assert.deepEqual((await fixture.opened.verify()).damages, []);
   await fixture.close();
 });

@@ -46,6 +46,8 @@ export class Settler {
   /** Monotonic milliseconds. */
   #lookAt = Infinity;
   #stopped = false;
+  /** The journal has asked for relief that it did not get yet. */
+  #pressed = false;
   #advanced: JournalPosition = journalStart;
 
   constructor(options: SettlerOptions) {
@@ -66,6 +68,13 @@ export class Settler {
 
   /** The journal has become long: everything in it is settled, the oldest first. */
   relieve(): void {
+    // It says so again and again while it is full; what has begun is to end first.
+    this.#pressed = true;
+    if (this.#wanted.size === 0 && this.#running.size === 0) this.#relieveNow();
+  }
+
+  #relieveNow(): void {
+    this.#pressed = false;
     const starts: [AccountId, JournalPosition][] = [];
     for (const [id, { start }] of this.#options.store.tails)
       if (start !== undefined) starts.push([id, start]);
@@ -125,6 +134,7 @@ export class Settler {
       if (this.#running.has(id)) continue;
       void this.#attempt(id).then(() => this.#pump());
     }
+    if (this.#pressed && this.#wanted.size === 0 && this.#running.size === 0) this.#relieveNow();
   }
 
   async #attempt(id: AccountId): Promise<void> {
@@ -192,7 +202,8 @@ export class Settler {
       if (tail.isEmpty) continue;
       waiting = true;
       const idle = now - tail.lastAt >= limits.settleIdleMs;
-      if (idle || now - tail.firstAt >= limits.settleMsMax) this.#want(id);
+      const old = now - tail.firstAt >= limits.settleMsMax;
+      if (idle || old || this.#failures.has(id)) this.#want(id);
     }
     let nextSweep = Infinity;
     for (const [id, at] of this.#sweeps) {

@@ -17,6 +17,7 @@ import {
 } from "#objects/index.ts";
 import type { Account } from "./account.ts";
 import { openLocalJournal } from "./journal/local-journal.ts";
+import type { JournalLimits } from "./journal/segmented-journal.ts";
 import { type OpenedStore, closeStore, openStore } from "./open.ts";
 import type { PreparedMessage } from "./ports.ts";
 import { prepareMessage } from "./prepare.ts";
@@ -107,7 +108,17 @@ export class StoreFixture {
   #process: ProcessObjects | undefined;
   opened!: OpenedStore;
 
-  constructor(options: { seed?: number; sync?: boolean; rates?: object } = {}) {
+  readonly #journal: Partial<JournalLimits>;
+
+  constructor(
+    options: {
+      seed?: number;
+      sync?: boolean;
+      rates?: object;
+      journal?: Partial<JournalLimits>;
+    } = {},
+  ) {
+    this.#journal = options.journal ?? {};
     this.random = seededRandom(options.seed ?? 1);
     this.disk = new SimulatedDisk({ random: this.random });
     this.faulty = new FaultyObjectStore(this.memory, {
@@ -124,6 +135,7 @@ export class StoreFixture {
 
   async open(options: { accountMemoryBytes?: number } = {}): Promise<OpenedStore> {
     const { clock, random } = this;
+    const journal = this.#journal;
     this.#process = new ProcessObjects(this.faulty, this.#sync ? this.memory : undefined);
     this.opened = await openStore({
       objects: this.#process,
@@ -133,9 +145,10 @@ export class StoreFixture {
           files: this.disk.mount(),
           random,
           limits: {
-            batchBytesMax: 512 * 1024,
-            segmentBytes: 1024 * 1024,
-            tailBytesMax: 4 * 1024 * 1024,
+            batchBytesMax: 4 * 1024 * 1024,
+            segmentBytes: 8 * 1024 * 1024,
+            tailBytesMax: 16 * 1024 * 1024,
+            ...journal,
           },
         }),
       clock,
@@ -186,6 +199,13 @@ export class StoreFixture {
     await this.memory.put(key, bytes);
   }
 }
+
+/** Limits of a journal that becomes full quickly. */
+export const shortJournal: Partial<JournalLimits> = {
+  batchBytesMax: 512 * 1024,
+  segmentBytes: 1024 * 1024,
+  tailBytesMax: 4 * 1024 * 1024,
+};
 
 const words = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda".split(" ");
 

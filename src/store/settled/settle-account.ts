@@ -200,7 +200,8 @@ class Settling {
     this.#requireLive();
     const bytes = encodeHead({ ...head, position, ...next }, storeId);
     const name = objectName({ kind: "head", epoch, position }, this.#context.random);
-    await putKnown(this.#context.objects, objectKey(state.id, name), bytes);
+    const outcome = await putKnown(this.#context.objects, objectKey(state.id, name), bytes);
+    if (outcome === "lost") throw new Refusal("UNAVAILABLE", "The name of a head was taken");
     this.#requireLive();
     if (cut === undefined) settled.current!.deltas.push(next.deltas.at(-1)!);
     else noteSnapshot(settled, next.snapshot);

@@ -33,7 +33,7 @@ export interface SettledObjects {
 }
 
 /**
- * What the objects of a loaded account are good for. Objects of earlier epochs to which nothing
+ * What the objects of a loaded account are good for. Packs of earlier epochs to which nothing
  * refers were left by a crash.
  */
 export function settledObjects(loaded: LoadedAccount, epoch: Epoch): SettledObjects {
@@ -59,8 +59,9 @@ export function settledObjects(loaded: LoadedAccount, epoch: Epoch): SettledObje
   for (const name of names) {
     const parsed = parseObjectName(name);
     if (parsed === undefined || kept.has(name)) continue;
+    const holdsMail = parsed.kind === "pack" || parsed.kind === "body";
     // What was put under this epoch may be about to be named by a record.
-    if (parsed.epoch < epoch) settled.obsolete.push(name);
+    if (!holdsMail || parsed.epoch < epoch) settled.obsolete.push(name);
   }
   return settled;
 }
