@@ -92,3 +92,29 @@ async function run(later: boolean, rounds: number): Promise<void> {
 
 test("SORT orders as a naive comparison does", () => run(false, 150));
 test("SORT orders the same when contents come later", () => run(true, 30));
+
+test("sessions that sort one mailbox at the same time do not disturb each other", async () => {
+  const random = seededRandom(seed + 1);
+  const mailbox = await TestMailbox.open();
+  mailbox.readLater();
+  const clients = [await mailbox.select(), await mailbox.select(), await mailbox.select()];
+  const known: Known[] = [];
+  for (let round = 0; round < 6; round++) {
+    const fresh = Array.from({ length: 60 }, (_, i) => make(random, known.length + i + 1));
+    known.push(...fresh.map((each) => each.known));
+    await mailbox.add(fresh.map(({ message }) => message));
+    const criteria = [["SUBJECT", "FROM"], ["FROM", "CC"], ["REVERSE SUBJECT"]];
+    const answers = clients.map(async (client, index) => {
+      await client.command("NOOP");
+      return client.numbers("SORT", `SORT (${criteria[index]!.join(" ")}) UTF-8 ALL`);
+    });
+    for (const [index, answer] of (await Promise.all(answers)).entries()) {
+      const sorted = known.toSorted((a, b) => compare(a, b, criteria[index]!));
+      assert.deepEqual(
+        answer,
+        sorted.map(({ uid }) => uid),
+        `seed ${seed + 1}, round ${round}, client ${index}`,
+      );
+    }
+  }
+});
