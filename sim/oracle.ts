@@ -78,12 +78,15 @@ export class AccountOracle {
     this.#decided = false;
     this.#underWay = effect;
   }
-  /** It was acknowledged; `effect` where only the answer told what it did. */
-  acknowledged(effect = this.#underWay): void {
+  /**
+   * It was acknowledged; `effect` where only the answer told what it did. `wrote`: it cannot have
+   * been done without a new record.
+   */
+  acknowledged(effect = this.#underWay, wrote = false): void {
     if (effect !== undefined) {
       this.#model = effect(this.#model);
       if (this.#doubtful !== undefined) this.#doubtful = effect(this.#doubtful);
-      this.#decided = true;
+      if (wrote) this.#decided = true;
     }
     this.#underWay = undefined;
     for (const [mailbox, messages] of this.#model) {
