@@ -6,5 +6,5 @@
  * - Only CRLF.CRLF ends a message; other line ends are content, mended on arrival.
  * - Memory for a message is taken from a budget that all connections share.
  */
-export type { Deliver, DeliverRecipient } from "./deliver-port.ts";
+export type { Deliver, DeliverMessage, DeliverRecipient } from "./deliver-port.ts";
 export { type LmtpConnection, type LmtpServices, serveLmtp } from "./session.ts";

@@ -7,9 +7,14 @@ import type { Clock } from "#base/clock.ts";
 import type { Log, LogFields } from "#base/log.ts";
 import { Shutdown } from "#base/shutdown.ts";
 import type { ByteStream } from "#base/stream.ts";
-import { type MemoryStream, memoryStreams } from "../../../test/transcripts/memory-stream.ts";
-import type { Deliver, DeliverMessage, DeliverRecipient } from "./deliver-port.ts";
-import { type LmtpServices, serveLmtp } from "./session.ts";
+import {
+  type Deliver,
+  type DeliverMessage,
+  type DeliverRecipient,
+  type LmtpServices,
+  serveLmtp,
+} from "#protocols/lmtp/index.ts";
+import { type MemoryStream, memoryStreams } from "../transcripts/memory-stream.ts";
 
 /** A clock for one session: it stands still, and its timers run when the test says so. */
 export class StandingClock implements Clock {
@@ -47,8 +52,8 @@ export interface Delivered {
 export class FakeDeliver implements Deliver {
   readonly delivered: Delivered[] = [];
   /** Errors by address: at RCPT, and at the delivery itself. */
-  readonly atRcpt = new Map<string, unknown>();
-  readonly atDelivery = new Map<string, unknown>();
+  readonly atRcpt = new Map<string, Error>();
+  readonly atDelivery = new Map<string, Error>();
   readonly sizes: number[] = [];
   /** While set, deliveries wait for it. */
   gate: Promise<void> | undefined;

@@ -1,7 +1,7 @@
 /** BDAT in all orders. RFC 3030 §2, §3; RFC 2033 §4.3 */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LmtpTest } from "./testing.ts";
+import { LmtpTest } from "./lmtp-test.ts";
 
 async function open(mail = "MAIL FROM:<>", ...names: string[]): Promise<LmtpTest> {
   const lmtp = new LmtpTest();

@@ -1,7 +1,7 @@
 /** Only CRLF.CRLF ends a message, whatever else looks like an end. RFC 5321 §4.1.1.4 */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LmtpTest } from "./testing.ts";
+import { LmtpTest } from "./lmtp-test.ts";
 
 const second = "MAIL FROM:<evil@example.net>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nGotcha\r\n";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Refusal } from "#base/assert.ts";
 import { concatBytes, fromLatin1 } from "#base/bytes.ts";
 import { type Random, seededRandom } from "#base/random.ts";
-import { LmtpTest } from "./testing.ts";
+import { LmtpTest } from "./lmtp-test.ts";
 
 const words = [
   "LHLO client\r\n",

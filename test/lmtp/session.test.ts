@@ -4,8 +4,8 @@ import { Refusal } from "#base/assert.ts";
 import { ByteBudget } from "#base/byte-budget.ts";
 import { limits } from "#base/limits.ts";
 import { ConnectionBroken } from "#base/stream.ts";
-import { memoryStreams } from "../../../test/transcripts/memory-stream.ts";
-import { LmtpTest } from "./testing.ts";
+import { memoryStreams } from "../transcripts/memory-stream.ts";
+import { LmtpTest } from "./lmtp-test.ts";
 
 const message = "Subject: Hello\r\n\r\nText\r\n";
 const start = "MAIL FROM:<sender@example.net>\r\nRCPT TO:<alice@example.org>\r\n";
