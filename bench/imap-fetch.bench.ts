@@ -1,6 +1,7 @@
 /**
  * What FETCH, SEARCH, SORT and THREAD cost in the session alone: one mailbox over a store in
- * memory, and a client that takes everything at once. Medians of several runs, in milliseconds.
+ * memory, and a client that takes everything at once. Medians of several runs, in milliseconds; CPU
+ * time (of all threads of the process) tells more where others use the machine as well.
  *
  *   node bench/imap-fetch.bench.ts [messages] [bytes per message] [name of a line]
  */
@@ -151,21 +152,27 @@ class Watch {
 async function measure(text: string, runs = 5): Promise<void> {
   if (!text.includes(only)) return;
   const times: number[] = [];
+  const cpu: number[] = [];
   let longest = 0;
   for (let run = 0; run <= runs; run++) {
     const watch = new Watch();
     const start = performance.now();
+    const used = process.cpuUsage();
     const answer = await sink.command("b", text);
     times.push(performance.now() - start);
+    const { user, system } = process.cpuUsage(used);
+    cpu.push((user + system) / 1000);
     longest = watch.stop();
     if (!answer.startsWith("b OK")) console.log(answer);
   }
   const [first, ...others] = times;
   others.sort((a, b) => a - b);
+  const [firstCpu, ...othersCpu] = cpu;
+  othersCpu.sort((a, b) => a - b);
   const ms = (value: number): string => value.toFixed(1).padStart(8);
   console.log(
     `${text.padEnd(52)} first ${ms(first!)}  median ${ms(others[others.length >> 1]!)}` +
-      `  block ${ms(longest)} ms  ${(sink.bytes / 1e6).toFixed(1)} MB`,
+      `  CPU ${ms(firstCpu!)} ${ms(othersCpu[othersCpu.length >> 1]!)}  block ${ms(longest)} ms  ${(sink.bytes / 1e6).toFixed(1)} MB`,
   );
 }
 

@@ -32,6 +32,7 @@ export async function sortMessages(
   // From the least significant criterion to the most significant one, each keeping ties as they are.
   for (const { key, reverse } of decisive.toReversed()) {
     const keys = await keysOf(session, uids, { key, keys: read?.keys });
+    await session.pause();
     order = await stableOrder(session, order, reverse ? reversed(keys) : keys);
   }
   return { order, damaged: read?.damaged ?? false };

@@ -39,11 +39,17 @@ export async function threadMessages(
   let nodes: LinkedNodes;
   if (algorithm === "ORDEREDSUBJECT") nodes = bySubject(keys.subject.valuesOf(uids), byDate);
   else {
-    nodes = withoutDummies(await linkMessages(session, keys.references.valuesOf(uids)));
-    if (algorithm === "REFERENCES")
+    const linked = await linkMessages(session, keys.references.valuesOf(uids));
+    await session.pause();
+    nodes = withoutDummies(linked);
+    if (algorithm === "REFERENCES") {
+      await session.pause();
       nodes = mergeBySubject(nodes, { subjects: keys.subject.valuesOf(uids), byDate });
+    }
   }
+  await session.pause();
   const roots = algorithm === "REFS" ? rootsByLatest(nodes, byDate) : rootsByFirst(nodes, byDate);
+  await session.pause();
   return { threads: { ...grown(nodes, byDate), roots }, damaged };
 }
 
