@@ -78,15 +78,16 @@ export class AccountOracle {
     this.#decided = false;
     this.#underWay = effect;
   }
-  /**
-   * It was acknowledged; `effect` where only the answer told what it did. `wrote`: it cannot have
-   * been done without a new record.
-   */
-  acknowledged(effect = this.#underWay, wrote = false): void {
+  /** It was acknowledged; `effect` where only the answer told what it did. */
+  acknowledged(effect = this.#underWay): void {
     if (effect !== undefined) {
-      this.#model = effect(this.#model);
-      if (this.#doubtful !== undefined) this.#doubtful = effect(this.#doubtful);
-      if (wrote) this.#decided = true;
+      const next = effect(this.#model);
+      // What changes nothing needs no record, and says nothing of a doubt.
+      if (!sameModel(this.#model, next)) {
+        this.#model = next;
+        if (this.#doubtful !== undefined) this.#doubtful = effect(this.#doubtful);
+        this.#decided = true;
+      }
     }
     this.#underWay = undefined;
     for (const [mailbox, messages] of this.#model) {
@@ -203,6 +204,19 @@ export class AccountOracle {
   see(mark: string): void {
     this.#seen.add(mark);
   }
+}
+
+function sameModel(a: ModelMailboxes, b: ModelMailboxes): boolean {
+  return [...b].every(([name, messages]) => {
+    const others = a.get(name) ?? new Map<number, ModelMessage>();
+    return (
+      messages.size === others.size &&
+      [...messages].every(([uid, { flags }]) => {
+        const other = others.get(uid);
+        return other !== undefined && sameFlags(flags, other.flags);
+      })
+    );
+  });
 }
 
 /** `model` with the deliveries that were found and that `known` did not have. */

@@ -108,12 +108,8 @@ class Step {
     if (answer.status !== "OK") return oracle.deliveryRefused(mark);
     const uid = Number(tokenText(answer.codeTokens[1]));
     oracle.tell(target, Number(tokenText(answer.codeTokens[0])), uid, mark);
-    oracle.acknowledged(
-      (model) =>
-        withMailbox(model, target, (messages) =>
-          messages.set(uid, { mark, flags: new Set(wanted) }),
-        ),
-      true,
+    oracle.acknowledged((model) =>
+      withMailbox(model, target, (messages) => messages.set(uid, { mark, flags: new Set(wanted) })),
     );
     oracle.see(mark);
     oracle.deliveryAcknowledged(mark);
