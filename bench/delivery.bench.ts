@@ -86,7 +86,7 @@ await measure("resolve and deliver", () =>
     const recipient = await delivery.resolve(`user${n % users}@example.org`, 0);
     const content = fromLatin1(messages[n % 64]!);
     const [outcome] = await delivery.deliver({ sender: "", content, exact: true }, [recipient]);
-    if (outcome!.error !== null) throw outcome!.error;
+    if (outcome!.error !== null) throw new Error("Refused", { cause: outcome!.error });
   }),
 );
 
