@@ -15,6 +15,32 @@ export interface Clock {
   yield(): Promise<void>;
 }
 
+/** Those that let others work, in their order; from `resumed` on they still wait. */
+let resting: (() => void)[] = [];
+let resumed = 0;
+
+function rest(resume: () => void): void {
+  if (resumed === resting.length) {
+    resting = [];
+    resumed = 0;
+    setImmediate(resumeOne);
+  } else if (resumed > 1_000) {
+    resting = resting.slice(resumed);
+    resumed = 0;
+  }
+  resting.push(resume);
+}
+
+/**
+ * One of those that rest goes on in each turn of the event loop: however many have long work, what
+ * comes from the network waits for one slice of it and not for all of them.
+ */
+function resumeOne(): void {
+  const resume = resting[resumed++]!;
+  if (resumed < resting.length) setImmediate(resumeOne);
+  resume();
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -23,7 +49,7 @@ export const systemClock: Clock = {
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
-  yield: () => new Promise((resolve) => setImmediate(resolve)),
+  yield: () => new Promise(rest),
 };
 
 /** Resolves after `ms` milliseconds of `clock`. */
