@@ -13,6 +13,10 @@ export const limits = {
   messageBytesMax: 50 * MiB,
   /** Memory for all messages that are arriving at one time; more arrivals wait. */
   arrivingBytesMax: 256 * MiB,
+  /** What one account may take of it, with all its sessions. */
+  arrivingShareBytesMax: 128 * MiB,
+  /** How long a client that has taken of it may be silent. */
+  arrivingSilenceMs: 60_000,
   /** MIME nesting; deeper parts are opaque. */
   mimeDepthMax: 64,
   /** MIME parts of one message; what follows belongs to the last one. */
@@ -272,7 +276,8 @@ export const limits = {
 } as const;
 
 assert(limits.messageBytesMax <= limits.appendBytesMax, "A message fits an APPEND");
-assert(limits.appendBytesMax <= limits.arrivingBytesMax, "An APPEND fits what may arrive");
+assert(limits.appendBytesMax <= limits.arrivingShareBytesMax, "An APPEND fits what may arrive");
+assert(limits.arrivingShareBytesMax <= limits.arrivingBytesMax / 2, "One account blocks no other");
 assert(limits.inlineBodyBytesMax < limits.batchBytesMax, "An inline body fits a batch");
 assert(limits.recordBytesMax * 2 < limits.batchBytesMax, "A record fits a batch with its contents");
 assert(limits.batchBytesMax * 2 <= limits.segmentBytes, "A segment holds several batches");

@@ -1,19 +1,35 @@
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 
+/** Who waits for memory, and how long. */
+export interface Patience {
+  readonly clock: Clock;
+  readonly waitMs: number;
+}
+
 interface Waiting {
+  readonly holder: string;
   readonly bytes: number;
   readonly admit: () => void;
 }
 
-/** The memory that messages may take while they arrive, over all sessions. First come, first served. */
+/**
+ * The memory that messages may take while they arrive, over all sessions. First come, first served;
+ * but one holder, with however many sessions, gets no more than its share.
+ */
 export class ArrivingBytes {
   readonly #max: number;
+  readonly #shareMax: number;
   #used = 0;
+  readonly #shares = new Map<string, number>();
   #queue: Waiting[] = [];
 
-  constructor(max: number = limits.arrivingBytesMax) {
+  constructor(
+    max: number = limits.arrivingBytesMax,
+    shareMax: number = Math.min(max, limits.arrivingShareBytesMax),
+  ) {
     this.#max = max;
+    this.#shareMax = shareMax;
   }
 
   get used(): number {
@@ -24,19 +40,17 @@ export class ArrivingBytes {
    * Takes `bytes`, which `release` must give back; false when they were not to be had within
    * `waitMs` milliseconds.
    */
-  async take(
-    bytes: number,
-    patience: { readonly clock: Clock; readonly waitMs: number },
-  ): Promise<boolean> {
-    if (this.#queue.length === 0 && this.#fits(bytes)) {
-      this.#used += bytes;
+  async take(holder: string, bytes: number, { clock, waitMs }: Patience): Promise<boolean> {
+    if (this.#queue.length === 0 && this.#fits(holder, bytes)) {
+      this.#give(holder, bytes);
       return true;
     }
-    if (patience.waitMs === 0) return false;
+    if (waitMs === 0) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const waiting = { bytes, admit: () => resolve(true) };
+    const waiting = { holder, bytes, admit: () => resolve(true) };
     this.#queue.push(waiting);
-    const timer = patience.clock.after(patience.waitMs, () => {
+    this.#admit();
+    const timer = clock.after(waitMs, () => {
       this.#queue = this.#queue.filter((other) => other !== waiting);
       resolve(false);
       this.#admit();
@@ -46,20 +60,42 @@ export class ArrivingBytes {
     return admitted;
   }
 
-  #fits(bytes: number): boolean {
-    return this.#used + bytes <= this.#max;
+  #fits(holder: string, bytes: number): boolean {
+    return this.#used + bytes <= this.#max && this.#hasShare(holder, bytes);
   }
 
-  release(bytes: number): void {
+  #hasShare(holder: string, bytes: number): boolean {
+    return (this.#shares.get(holder) ?? 0) + bytes <= this.#shareMax;
+  }
+
+  #give(holder: string, bytes: number): void {
+    this.#used += bytes;
+    this.#shares.set(holder, (this.#shares.get(holder) ?? 0) + bytes);
+  }
+
+  release(holder: string, bytes: number): void {
     this.#used -= bytes;
+    const left = (this.#shares.get(holder) ?? 0) - bytes;
+    if (left > 0) this.#shares.set(holder, left);
+    else this.#shares.delete(holder);
     this.#admit();
   }
 
+  /** Who waits for its own share only is passed over; else the first one must fit first. */
   #admit(): void {
-    while (this.#queue.length > 0 && this.#fits(this.#queue[0]!.bytes)) {
-      const next = this.#queue.shift()!;
-      this.#used += next.bytes;
-      next.admit();
+    const left: Waiting[] = [];
+    let full = false;
+    for (const waiting of this.#queue) {
+      const { holder, bytes, admit } = waiting;
+      if (full || !this.#hasShare(holder, bytes)) left.push(waiting);
+      else if (this.#used + bytes > this.#max) {
+        full = true;
+        left.push(waiting);
+      } else {
+        this.#give(holder, bytes);
+        admit();
+      }
     }
+    this.#queue = left;
   }
 }

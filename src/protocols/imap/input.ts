@@ -36,6 +36,7 @@ export class Input {
   #timer: Timer | undefined;
   /** Monotonic milliseconds of the last sign of life. */
   #heardAt = 0;
+  #silenceMs: number = limits.imapIdleTimeoutMs;
 
   constructor(parts: InputParts) {
     this.#parts = parts;
@@ -44,6 +45,13 @@ export class Input {
       parts.account.watchLoss(() => this.#interrupt("lost")),
       parts.shutdown.whenBegun(() => this.#interrupt("shutdown")),
     );
+  }
+
+  /** How long the client may be silent; less while it holds what others wait for. */
+  set silenceMs(ms: number) {
+    this.#silenceMs = ms;
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   /** Stops listening. */
@@ -135,11 +143,11 @@ export class Input {
   #startTimer(): void {
     if (this.#timer !== undefined) return;
     const { clock } = this.#parts;
-    const left = this.#heardAt + limits.imapIdleTimeoutMs - clock.monotonic();
+    const left = this.#heardAt + this.#silenceMs - clock.monotonic();
     this.#timer = clock.after(Math.max(1, left), () => {
       this.#timer = undefined;
       if (this.#resume === undefined) return;
-      if (clock.monotonic() - this.#heardAt >= limits.imapIdleTimeoutMs) this.#interrupt("timeout");
+      if (clock.monotonic() - this.#heardAt >= this.#silenceMs) this.#interrupt("timeout");
       else this.#startTimer();
     });
   }

@@ -1,5 +1,5 @@
 import { Refusal } from "#base/assert.ts";
-import { concatBytes } from "#base/bytes.ts";
+import { noBytes } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import type { MailboxState, NewMessage } from "#store/index.ts";
 import { type AppendHead, type DecodeEvent, formatRanges, ImapSyntaxError } from "#wire/index.ts";
@@ -73,7 +73,8 @@ class Arrival {
   /** Bytes taken of the memory for arriving messages. */
   #taken = 0;
   #head: AppendHead | undefined;
-  #pieces: Uint8Array[] = [];
+  #bytes: Uint8Array = noBytes;
+  #filled = 0;
 
   constructor(session: Session) {
     this.#session = session;
@@ -94,28 +95,37 @@ class Arrival {
     account.requireRoom(this.#messages.length + 1, this.#taken + head.size);
     await this.#takeMemory(head.size);
     this.#head = head;
-    this.#pieces = [];
+    this.#bytes = noBytes;
+    this.#filled = 0;
     if (head.sync) output.continuation("OK");
   }
 
   /** Who holds memory already does not wait for more: others might wait for it likewise. */
   async #takeMemory(bytes: number): Promise<void> {
-    const { services, clock } = this.#session;
+    const { account, clock, input, services } = this.#session;
     const waitMs = this.#taken === 0 ? limits.arrivingWaitMs : 0;
-    if (!(await services.arrivingBytes.take(bytes, { clock, waitMs })))
+    if (!(await services.arrivingBytes.take(account.state.id, bytes, { clock, waitMs })))
       throw new Refusal("LIMIT", "Too much mail is arriving at this moment, try again later");
     this.#taken += bytes;
+    input.silenceMs = limits.arrivingSilenceMs;
   }
 
+  /** Copies into memory of the announced size: pieces of few bytes would cost many times that. */
   data(bytes: Uint8Array): void {
-    this.#pieces.push(bytes);
+    const { size } = this.#head!;
+    if (bytes.length === size) this.#bytes = bytes;
+    else {
+      if (this.#filled === 0) this.#bytes = Buffer.allocUnsafeSlow(size);
+      this.#bytes.set(bytes, this.#filled);
+    }
+    this.#filled += bytes.length;
   }
 
   async finish(): Promise<void> {
     const { clock, services } = this.#session;
     const head = this.#head!;
-    const bytes = concatBytes(this.#pieces);
-    this.#pieces = [];
+    const bytes = this.#bytes;
+    this.#bytes = noBytes;
     // RFC 9051 §9 (CHAR8): only a literal8 may hold NUL.
     if (!head.literal8 && bytes.includes(0)) throw new ImapSyntaxError("NUL in a literal");
     const binary = head.literal8 && !head.utf8;
@@ -132,6 +142,9 @@ class Arrival {
   }
 
   release(): void {
-    if (this.#taken > 0) this.#session.services.arrivingBytes.release(this.#taken);
+    if (this.#taken === 0) return;
+    const { account, input, services } = this.#session;
+    services.arrivingBytes.release(account.state.id, this.#taken);
+    input.silenceMs = limits.imapIdleTimeoutMs;
   }
 }
