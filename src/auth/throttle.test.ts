@@ -67,6 +67,24 @@ test("a burst of good logins does not wait", async () => {
   assert.equal(throttle.delayMs(far, "alice"), 0);
 });
 
+test("a burst of first guesses waits", async () => {
+  const clock = new FakeClock();
+  const throttle = new LoginThrottle({ clock });
+  const burst = Array.from({ length: limits.loginBurstMax }, (_, i) =>
+    throttle.enter({ address: `192.0.2.${i}` }, "alice"),
+  );
+  const attempts = await Promise.all(burst);
+  const next = throttle.enter(far, "alice");
+  const last = throttle.enter(other, "alice");
+  assert.equal(throttle.waiting, 2);
+  (await throttle.enter(far, "bob")).succeeded();
+  await clock.advance(2_000);
+  assert.equal(throttle.waiting, 1);
+  await clock.advance(2_000);
+  for (const attempt of [...attempts, await next, await last]) attempt.abandoned();
+  assert.equal(throttle.delayMs(far, "alice"), 0);
+});
+
 test("a crowd from one penalised network is refused", async () => {
   const clock = new FakeClock();
   const throttle = new LoginThrottle({ clock });

@@ -233,6 +233,8 @@ export const limits = {
   penaltyEntriesMax: 100_000,
   /** Logins of one penalised address that wait at one time; more are refused. */
   penaltyUnderwayMax: 20,
+  /** Logins to one account at a time that wait for nothing: programs open several connections. */
+  loginBurstMax: 20,
   /** Logins that wait for their delay to pass. */
   penaltyWaitingMax: 10_000,
   /** Logins and addresses that a directory driver may keep in memory. */
