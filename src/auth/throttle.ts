@@ -68,6 +68,8 @@ export class LoginThrottle {
 
   /** Waits as long as peer and account name have earned; refuses UNAVAILABLE if too many wait. */
   async enter(peer: Peer, name: string): Promise<LoginAttempt> {
+    if (this.#accounts.get(name) === undefined)
+      this.#accounts.set(name, { count: 0, at: 0, underway: 0 });
     const delayMs = this.delayMs(peer, name);
     const entries = this.#entries(peer, name);
     const network = this.#networks.get(networkOf(peer.address));
@@ -99,11 +101,14 @@ export class LoginThrottle {
     };
   }
 
-  /** Those that have failures at all: a burst of good logins of one user must not wait. */
+  /** What counts for an attempt: the account, and the network where it has failures. */
   #entries(peer: Peer, name: string): Failures[] {
-    const entries = [this.#accounts.get(name)];
-    if (!this.#isShared(peer.address)) entries.push(this.#networks.get(networkOf(peer.address)));
-    return entries.filter((entry) => entry !== undefined && this.#left(entry) > 0) as Failures[];
+    const account = this.#accounts.get(name);
+    const entries = account === undefined ? [] : [account];
+    if (this.#isShared(peer.address)) return entries;
+    const network = this.#networks.get(networkOf(peer.address));
+    if (network !== undefined && this.#left(network) > 0) entries.push(network);
+    return entries;
   }
 
   /** Failures that are not forgotten yet. */
@@ -112,8 +117,12 @@ export class LoginThrottle {
     return Math.max(0, entry.count - Math.floor(passedMs / limits.penaltyDecayMs));
   }
 
+  /** A burst of good logins of one user must not wait, a burst of first guesses must. */
   #delayOf(entry: Failures): number {
-    const failures = Math.min(this.#left(entry) + entry.underway, countMax);
+    const left = this.#left(entry);
+    const others = left > 0 ? entry.underway : entry.underway - limits.loginBurstMax + 1;
+    const failures = Math.min(left + others, countMax);
+    if (failures <= 0) return 0;
     return Math.min(limits.penaltyDelayMsMin * 2 ** (failures - 1), this.#delayMsMax);
   }
 
