@@ -214,6 +214,7 @@ function streamOf(socket: Socket): ByteStream {
   let ended = false;
   let wake: (() => void) | undefined;
   const notice = (): void => wake?.();
+  const news = (): Promise<void> => new Promise((resolve) => (wake = resolve));
   socket.on("data", (bytes: Buffer) => {
     chunks.push(bytes);
     notice();
@@ -229,7 +230,7 @@ function streamOf(socket: Socket): ByteStream {
         const chunk = chunks.shift();
         if (chunk !== undefined) return chunk;
         if (ended) return null;
-        await new Promise<void>((resolve) => (wake = resolve));
+        await news();
       }
     },
     write(bytes) {
