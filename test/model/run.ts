@@ -1,0 +1,306 @@
+/** Runs random commands from a seed and compares every answer with the model. */
+import type { Log } from "#base/log.ts";
+import { type Answer, ImapClient, ImapClosed, type Untagged } from "../client/imap-client.ts";
+import { MemoryServer } from "../transcripts/memory-server.ts";
+import { ModelAccount } from "./account.ts";
+import { generatorFor, harmless } from "./choice.ts";
+import { remember } from "./commands/selecting.ts";
+import { append } from "./commands/appending.ts";
+import { noop } from "./commands/plain.ts";
+import { Dice, ManualClock } from "./dice.ts";
+import { demand, demandEqual, Disagreement } from "./failure.ts";
+import { outcomeOf, type Planned, type World } from "./planned.ts";
+import { SessionModel } from "./session.ts";
+import { twinFailures } from "./view-twin.ts";
+import { Witness } from "./witness.ts";
+
+export interface RunSummary {
+  readonly commands: number;
+  /** Commands by their name and outcome. */
+  readonly outcomes: ReadonlyMap<string, number>;
+}
+
+export interface RunOptions {
+  /** Called with every line of the conversation. */
+  readonly trace?: (line: string) => void;
+}
+
+/** Errors: `Disagreement` with the seed and the last commands. */
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunSummary> {
+  const run = new Run(seed, options);
+  try {
+    await run.start();
+    await run.steps();
+    return { commands: run.commands, outcomes: run.outcomes };
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const lines = run.lines
+      .slice(-40)
+      .map((line) => (line.length > 400 ? `${line.slice(0, 400)}…` : line));
+    throw new Disagreement(
+      `Seed ${seed}, command ${run.commands}: ${text}\n${lines.join("\n")}\nAgain: node test/model/main.ts --seed ${seed}`,
+    );
+  } finally {
+    run.stop();
+  }
+}
+
+/** Rounds of the event loop in which an idle session must have been told. */
+const idleRoundsMax = 60;
+
+class Run {
+  readonly lines: string[] = [];
+  readonly outcomes = new Map<string, number>();
+  commands = 0;
+  readonly #seed: number;
+  readonly #trace: RunOptions["trace"];
+  readonly #dice: Dice;
+  readonly #world: World;
+  readonly #server: MemoryServer;
+  readonly #errors: string[] = [];
+  #witness!: Witness;
+  readonly #clients: ImapClient[] = [];
+  readonly #sessions: SessionModel[] = [];
+  #sessionCount = 0;
+
+  constructor(seed: number, { trace }: RunOptions) {
+    this.#seed = seed;
+    this.#trace = trace;
+    const dice = new Dice(seed);
+    this.#dice = dice;
+    const clock = new ManualClock(Date.UTC(2026, 1, 27, 21));
+    const messages = dice.oneIn(5) ? dice.between(8, 30) : undefined;
+    const quota = messages === undefined ? {} : { messages };
+    this.#server = new MemoryServer({ clock, log: this.#log(), quota });
+    const account = new ModelAccount(messages);
+    this.#world = { dice, clock, account, contents: [], memories: [] };
+  }
+
+  /** What the server calls an error is one. */
+  #log(): Log {
+    const log: Log = {
+      debug() {},
+      info() {},
+      warn() {},
+      error: (fields, message) => void this.#errors.push(`${message} ${JSON.stringify(fields)}`),
+      child: () => log,
+    };
+    return log;
+  }
+
+  #say(line: string): void {
+    this.lines.push(line);
+    this.#trace?.(line);
+  }
+
+  async start(): Promise<void> {
+    const { account } = this.#world;
+    this.#witness = new Witness(await this.#connect(), account);
+    account.create("INBOX");
+    account.subscriptions.add("INBOX");
+    await this.#witness.look();
+    const count = this.#dice.between(1, 3);
+    for (let i = 0; i < count; i++) this.#sessions.push(await this.#newSession());
+    for (let i = 0; i < 3; i++)
+      await this.#perform(this.#sessions[0]!, append(this.#world, this.#sessions[0]!)!);
+  }
+
+  stop(): void {
+    for (const client of this.#clients) client.close();
+  }
+
+  async #connect(): Promise<ImapClient> {
+    const client = new ImapClient(this.#server.serve());
+    this.#clients.push(client);
+    await client.until("login");
+    return client;
+  }
+
+  async #newSession(): Promise<SessionModel> {
+    return new SessionModel(`s${++this.#sessionCount}`, await this.#connect());
+  }
+
+  async steps(): Promise<void> {
+    const count = this.#dice.between(30, 90);
+    for (let i = 0; i < count; i++) await this.#step();
+    // In the end everybody hears everything.
+    for (const session of [...this.#sessions]) {
+      if (session.idling !== undefined) await this.#endIdle(session);
+      else await this.#perform(session, noop(this.#world, session)!);
+    }
+  }
+
+  async #step(): Promise<void> {
+    const dice = this.#dice;
+    this.#world.clock.pass(dice.pick([0, 0, 1_000, 5_000, dice.oneIn(8) ? 43_200_000 : 0]));
+    if (dice.oneIn(60)) return this.#forgetHistory();
+    const session = dice.pick(this.#sessions);
+    if (session.idling !== undefined) {
+      if (dice.oneIn(2)) await this.#endIdle(session);
+      return;
+    }
+    if (session.isStranded) return this.#perform(session, harmless(this.#world, session));
+    if (dice.oneIn(40)) return this.#replace(session);
+    if (dice.oneIn(15)) return this.#idle(session);
+    const planned = generatorFor(dice, session)(this.#world, session);
+    if (planned !== undefined) await this.#perform(session, planned);
+  }
+
+  /** Another client in its place; it leaves with or without a word. */
+  async #replace(session: SessionModel): Promise<void> {
+    const loudly = this.#dice.oneIn(2);
+    this.#say(`${session.name}   ${loudly ? "LOGOUT" : "(the connection ends)"}`);
+    if (loudly) {
+      const { status, untagged } = await session.client.command("LOGOUT");
+      demandEqual(status, "OK", "LOGOUT");
+      demand(
+        untagged.some((event) => event.kind === "status" && event.status === "BYE"),
+        "LOGOUT without BYE",
+      );
+    }
+    session.client.close();
+    this.#sessions[this.#sessions.indexOf(session)] = await this.#newSession();
+  }
+
+  /**
+   * The server's memory of expunges ends now; a client that comes back later is told by what is
+   * there. Sessions hear of everything before.
+   */
+  async #forgetHistory(): Promise<void> {
+    for (const session of [...this.#sessions])
+      if (session.idling === undefined) await this.#perform(session, noop(this.#world, session)!);
+    this.#say("     (the history of expunges is forgotten)");
+    const { state } = await this.#server.openAccount();
+    for (const mailbox of state.mailboxes.values()) {
+      mailbox.historyFloor = mailbox.highestModseq;
+      mailbox.history.count = 0;
+    }
+    for (const mailbox of this.#world.account.mailboxes)
+      mailbox.historyFloor = mailbox.highestModseq;
+  }
+
+  async #perform(session: SessionModel, planned: Planned): Promise<void> {
+    const { client, name } = session;
+    const stranded = session.isStranded;
+    this.commands++;
+    this.#say(`${name} > ${planned.text}`);
+    let answer: Answer;
+    try {
+      answer = await client.command(planned.text, ...(planned.literals ?? []));
+    } catch (error) {
+      if (!(error instanceof ImapClosed) || !stranded) throw error;
+      this.#say(`${name} < (goodbye)`);
+      this.#sessions[this.#sessions.indexOf(session)] = await this.#newSession();
+      return;
+    }
+    const outcome = outcomeOf(answer);
+    for (const event of answer.untagged) this.#say(`${name} <   ${shown(event)}`);
+    this.#say(`${name} < ${outcome} ${JSON.stringify(answer.codeTokens)} ${answer.text}`);
+    this.#count(planned.text, outcome);
+    const expected = answer.status === "BAD" ? "BAD" : outcome;
+    demand(
+      planned.expected.includes(expected),
+      () => `The answer is ${outcome} (${answer.text}), expected ${planned.expected.join(" or ")}`,
+    );
+    demand(
+      !stranded || planned.sync === "none" || answer.status === "BAD",
+      "A session goes on although its mailbox was deleted",
+    );
+    await this.#compare(session, planned, answer);
+    if (planned.text === "NOOP" && this.#dice.oneIn(2)) remember(this.#world, session);
+  }
+
+  async #compare(session: SessionModel, planned: Planned, answer: Answer): Promise<void> {
+    const { account } = this.#world;
+    const refused = answer.status === "BAD";
+    if (!refused) planned.apply?.(answer);
+    await this.#witness.look();
+    const told = session.take(answer.untagged, account, planned.sync);
+    for (const { name } of told.data)
+      demand(planned.responses?.includes(name) === true, `Unexpected ${name}`);
+    for (const { code } of told.codes)
+      demand(
+        code === "PERMANENTFLAGS" || planned.codes?.includes(code) === true,
+        `Unexpected code ${code}`,
+      );
+    if (!refused) {
+      planned.check?.(answer, told);
+      session.checkComplete(planned.sync);
+    }
+    for (const other of [...this.#sessions])
+      if (other.idling !== undefined) await this.#drain(other);
+    demandEqual(this.#errors, [], "Errors in the server's log");
+    demandEqual(twinFailures, [], `Thawed views (seed ${this.#seed})`);
+  }
+
+  #count(text: string, outcome: string): void {
+    const words = text.split(" ");
+    const name = words[0] === "UID" ? `UID ${words[1]}` : words[0]!;
+    const key = `${name} ${outcome}`;
+    this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1);
+  }
+
+  async #idle(session: SessionModel): Promise<void> {
+    const { client, name } = session;
+    const tag = `idle${this.commands++}`;
+    this.#say(`${name} > IDLE`);
+    await client.send(Buffer.from(`${tag} IDLE\r\n`));
+    const first = await client.receive();
+    demandEqual(first.kind, "continuation", "Answer to IDLE");
+    const events: Untagged[] = [];
+    client.onUntagged = (event) => void events.push(event);
+    const end = client.until(tag);
+    end.catch(() => undefined);
+    session.idling = { tag, events, end };
+    await this.#drain(session);
+  }
+
+  /** Waits until an idle session was told everything. */
+  async #drain(session: SessionModel): Promise<void> {
+    const { events } = session.idling!;
+    for (let round = 0; ; round++) {
+      await this.#world.clock.yield();
+      if (events.some((event) => event.kind === "status" && event.status === "BYE")) {
+        demand(session.isStranded, "An idle session was ended");
+        this.#say(`${session.name} < (goodbye)`);
+        this.#sessions[this.#sessions.indexOf(session)] = await this.#newSession();
+        return;
+      }
+      // A few rounds in any case: what should not be told might come.
+      if (round < 6 || (session.isStranded && round < idleRoundsMax)) continue;
+      for (const event of events) this.#say(`${session.name} <   ${shown(event)}`);
+      const told = session.take(events.splice(0), this.#world.account, "all");
+      demandEqual(told.data, [], "Responses while idle");
+      try {
+        demand(!session.isStranded, "A session stays idle although its mailbox was deleted");
+        session.checkComplete("all");
+        return;
+      } catch (error) {
+        if (round >= idleRoundsMax) throw error;
+      }
+    }
+  }
+
+  async #endIdle(session: SessionModel): Promise<void> {
+    const { end, events } = session.idling!;
+    this.#say(`${session.name} > DONE`);
+    await session.client.send(Buffer.from("DONE\r\n"));
+    const answer = await end;
+    session.idling = undefined;
+    session.client.onUntagged = undefined;
+    this.#count("IDLE", outcomeOf(answer));
+    demandEqual(outcomeOf(answer), "OK", "End of IDLE");
+    session.take(events.splice(0), this.#world.account, "all");
+    session.checkComplete("all");
+  }
+}
+
+function shown(event: Untagged): string {
+  if (event.kind === "status")
+    return `${event.status} [${event.code}] ${JSON.stringify(event.codeTokens)}`;
+  const text = JSON.stringify(event.tokens, (_, value: unknown) => {
+    if (typeof value !== "object" || value === null || !("type" in value)) return value;
+    return Buffer.from(value as never).toString("latin1");
+  });
+  return `${event.number ?? ""} ${event.name} ${text}`;
+}

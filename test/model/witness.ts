@@ -1,0 +1,76 @@
+/** A client that selects nothing and looks at all mailboxes after every command of the others. */
+import { tokenText, type ImapClient } from "../client/imap-client.ts";
+import { type Mailbox, type ModelAccount, present } from "./account.ts";
+import { checkStatus, expectedList, statusItems, statusOf } from "./commands/listing.ts";
+import { demand, demandEqual } from "./failure.ts";
+import { nameOf } from "./names.ts";
+import type { DataResponse } from "./session.ts";
+
+// \Recent is given away by what sessions are told, at which the model looks later.
+const items = statusItems.filter((item) => item !== "RECENT");
+
+export class Witness {
+  readonly #client: ImapClient;
+  readonly #account: ModelAccount;
+
+  constructor(client: ImapClient, account: ModelAccount) {
+    this.#client = client;
+    this.#account = account;
+  }
+
+  /** Compares, and learns the modseq of what was changed last. */
+  async look(): Promise<void> {
+    const account = this.#account;
+    const options = `SUBSCRIBED CHILDREN SPECIAL-USE STATUS (${items.join(" ")})`;
+    const answer = await this.#client.ok(`LIST "" "*" RETURN (${options})`);
+    const data = answer.untagged.filter((event): event is DataResponse => event.kind === "data");
+    const statuses = data.filter(({ name }) => name === "STATUS");
+    for (const response of statuses) this.#takeNew(response);
+    demandEqual([...account.expectedNames.keys()], [], "Mailboxes that should have been created");
+    this.#learn(statuses);
+    checkStatus(statuses, { mailboxes: account.mailboxes, items, utf8: false });
+    const listed = data.filter(({ name }) => name === "LIST").map(({ tokens }) => tokens);
+    const names = listed.map((tokens) => nameOf(tokens[2], false)).sort();
+    const request = { patterns: ["*"], select: [], returns: ["SUBSCRIBED"] };
+    const expected = expectedList(account, request);
+    demandEqual(names, expected.map(({ name }) => name).sort(), "Names of all mailboxes");
+    for (const tokens of listed) {
+      const name = nameOf(tokens[2], false);
+      const attributes = (tokens[0] as string[]).map((each) => each.toLowerCase()).sort();
+      const wanted = expected.find((each) => each.name === name)!.attributes;
+      demandEqual(attributes, wanted, `Attributes of ${name}`);
+    }
+  }
+
+  #takeNew(response: DataResponse): void {
+    const account = this.#account;
+    const name = nameOf(response.tokens[0], false);
+    const expected = account.expectedNames.get(name);
+    if (expected === undefined) return;
+    account.expectedNames.delete(name);
+    const values = statusOf(response);
+    const [id] = values.get("MAILBOXID") as readonly [string];
+    const uidValidity = Number(values.get("UIDVALIDITY"));
+    const mailbox = account.takeMailbox({ id: tokenText(id), name, uidValidity });
+    mailbox.specialUse = expected.specialUse;
+    account.add(mailbox, expected.messages);
+  }
+
+  #learn(statuses: readonly DataResponse[]): void {
+    const account = this.#account;
+    const learned: [Mailbox, number][] = [];
+    for (const response of statuses) {
+      const name = nameOf(response.tokens[0], false);
+      const mailbox = account.find(name);
+      demand(mailbox !== undefined, `There should be no mailbox ${name}`);
+      learned.push([mailbox, Number(statusOf(response).get("HIGHESTMODSEQ"))]);
+    }
+    for (const [mailbox, highest] of learned) account.learnModseq(mailbox, highest);
+    account.modseq = Math.max(account.modseq, ...learned.map(([, highest]) => highest));
+    for (const mailbox of account.mailboxes)
+      demand(
+        present(mailbox).every(({ modseq }) => modseq <= mailbox.highestModseq),
+        "A modseq was not learned",
+      );
+  }
+}
