@@ -9,6 +9,7 @@
  * Installs Dovecot from Debian's packages where it is missing (as root) and stops all it started.
  */
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -146,16 +147,28 @@ function writeResults(): void {
   writeFileSync(file, `${before}\n\n${head}\n\n${table()}\n\n${text.slice(text.indexOf(end))}`);
 }
 
+/** Ports of this machine that nobody listens on. */
+async function freePorts(): Promise<{ imap: number; lmtp: number }> {
+  const servers = [createServer(), createServer()];
+  const ports: number[] = [];
+  for (const server of servers) {
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    ports.push((server.address() as AddressInfo).port);
+  }
+  for (const server of servers) server.close();
+  return { imap: ports[0]!, lmtp: ports[1]! };
+}
+
 const folder = mkdtempSync(join(tmpdir(), "roost-bench-"));
 // Dovecot reads its mail as another user.
 chmodSync(folder, 0o755);
 const peers: Peer[] = [];
 try {
-  peers.push(await startRoost(mkdtempSync(join(folder, "roost-")), { imap: 21143, lmtp: 21024 }));
+  peers.push(await startRoost(mkdtempSync(join(folder, "roost-")), await freePorts()));
   if (!options["roost-only"]) {
     installDovecot();
     const theirs = mkdtempSync(join(folder, "dovecot-"));
-    peers.push(await startDovecot(theirs, { imap: 22143, lmtp: 22024 }));
+    peers.push(await startDovecot(theirs, await freePorts()));
   }
   await measure(peers);
   process.stdout.write(`${table()}\n`);
