@@ -48,6 +48,10 @@ export const limits = {
   /** A string that is searched for. */
   searchNeedleCharactersMax: 4_096,
 
+  /** An arriving message that is parsed at once, and the step for larger ones. */
+  preparedAtOnceBytesMax: 1 * MiB,
+  preparedStepBytes: 256 * KiB,
+
   // Store
   shards: 1024,
   /** Bodies up to this size travel inside a journal batch. */

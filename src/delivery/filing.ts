@@ -16,7 +16,10 @@ export function requireRoom(account: Account, bytes: number): void {
 
 export interface FilingParts {
   readonly clock: Clock;
-  readonly prepare: (message: Uint8Array, options?: { binary?: boolean }) => PreparedMessage;
+  readonly prepare: (
+    message: Uint8Array,
+    options: { readonly binary?: boolean; readonly clock: Clock },
+  ) => PreparedMessage | Promise<PreparedMessage>;
 }
 
 /** Puts one message into the mailboxes of one account, its content once. */
@@ -59,7 +62,9 @@ export class Filing {
     if (!plain || !this.#copyTo(number)) {
       const { clock, prepare } = this.#parts;
       const { exact = false } = this.message;
-      const prepared = prepare(traced(this.message, recipient), { binary: exact });
+      const whole = traced(this.message, recipient);
+      const preparing = prepare(whole, { binary: exact, clock });
+      const prepared = preparing instanceof Promise ? await preparing : preparing;
       requireRoom(this.#account, prepared.body.length);
       const added = { prepared, flags, internalDate: clock.now() };
       const { uids } = await this.#account.addMessages(number, [added]);

@@ -18,7 +18,7 @@ import {
   type OpenedStore,
   openLocalJournal,
   openStore,
-  prepareMessage,
+  prepareInSlices,
 } from "#store/index.ts";
 import type { MailService, MailServiceParts } from "./mail-service.ts";
 
@@ -36,10 +36,14 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
     directory,
     clock,
     hooks: { onRecipient, onDeliver },
-    prepare: prepareMessage,
+    prepare: prepareInSlices,
   });
   const arrivingBytes = new ArrivingBytes();
-  const imap = { store, clock, log, shutdown, prepareMessage, arrivingBytes };
+  const imap = {
+    ...{ store, clock, log, shutdown, arrivingBytes },
+    prepareMessage: (message: Uint8Array, options: { readonly binary: boolean }) =>
+      prepareInSlices(message, { ...options, clock }),
+  };
   const lmtp = {
     deliver: delivery,
     clock,

@@ -38,7 +38,7 @@ export {
   openStore,
   type OpenStoreOptions,
 } from "./open.ts";
-export { prepareMessage } from "./prepare.ts";
+export { prepareInSlices, prepareMessage } from "./prepare.ts";
 export type { Damage, DamageOutcome } from "./settled/damage.ts";
 export { usualMailboxes } from "./settings.ts";
 export type { VerifyOptions, VerifyReport } from "./verify.ts";

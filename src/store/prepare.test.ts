@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromUtf8, utf8 } from "#base/bytes.ts";
+import { asBuffer, fromUtf8, utf8 } from "#base/bytes.ts";
+import { systemClock } from "#base/clock.ts";
 import { crc32 } from "#base/crc.ts";
+import { limits } from "#base/limits.ts";
 import { CachedFields } from "#message/index.ts";
-import { messageIdHash, prepareMessage } from "./prepare.ts";
+import { messageIdHash, prepareInSlices, prepareMessage } from "./prepare.ts";
 
 const message = [
   "Message-ID: <a1@example.org>",
@@ -46,5 +48,20 @@ test("hashes are integers of 52 bits that are never 0", () => {
   for (let i = 0; i < 1000; i++) {
     const value = messageIdHash(`${i}@example.org`);
     assert.ok(Number.isSafeInteger(value) && value > 0 && value < 2 ** 52);
+  }
+});
+
+test("a large message is prepared in slices like at once", async () => {
+  const part = "--b\nContent-Type: text/plain\r\n\nText\r\nMore\n";
+  const text = `Content-Type: multipart/mixed; boundary=b\n\n${part.repeat(40_000)}--b--\n`;
+  const large = utf8(text);
+  assert(large.length > limits.preparedAtOnceBytesMax);
+  for (const binary of [false, true]) {
+    const inSlices = prepareInSlices(large, { binary, clock: systemClock });
+    assert(inSlices instanceof Promise);
+    const { body, ...rest } = await inSlices;
+    const { body: expectedBody, ...expected } = prepareMessage(large, { binary });
+    assert(asBuffer(expectedBody).equals(body));
+    assert.deepEqual(rest, expected);
   }
 });

@@ -1,14 +1,19 @@
 import { hash } from "node:crypto";
-import { asBuffer } from "#base/bytes.ts";
+import { asBuffer, concatBytes } from "#base/bytes.ts";
+import type { Clock } from "#base/clock.ts";
 import { crc32 } from "#base/crc.ts";
 import { limits } from "#base/limits.ts";
 import {
   CachedFields,
   encodeCachedFields,
+  LineEndNormaliser,
+  MessageParser,
   normaliseLineEnds,
+  type ParsedMessage,
   parseMessage,
 } from "#message/index.ts";
 import type { PreparedMessage } from "./ports.ts";
+import { Slices } from "./slices.ts";
 
 /**
  * Parses and encodes a message once, for any number of accounts.
@@ -22,12 +27,52 @@ export function prepareMessage(
   options: { binary?: boolean } = {},
 ): PreparedMessage {
   const body = options.binary === true ? message : normaliseLineEnds(message);
-  const fields = encodeCachedFields(parseMessage(body));
+  return preparedOf(parseMessage(body), { body, bodyCrc: crc32(body) });
+}
+
+/**
+ * The same, but a large message is done in slices, so that nobody else waits for it: immediately
+ * for one of up to `limits.preparedAtOnceBytesMax`.
+ */
+export function prepareInSlices(
+  message: Uint8Array,
+  options: { readonly binary?: boolean; readonly clock: Clock },
+): PreparedMessage | Promise<PreparedMessage> {
+  if (message.length <= limits.preparedAtOnceBytesMax) return prepareMessage(message, options);
+  return prepareLarge(message, options);
+}
+
+async function prepareLarge(
+  message: Uint8Array,
+  { binary, clock }: { readonly binary?: boolean; readonly clock: Clock },
+): Promise<PreparedMessage> {
+  const slices = new Slices(clock);
+  const normaliser = new LineEndNormaliser();
+  const parser = new MessageParser();
+  const pieces: Uint8Array[] = [];
+  let bodyCrc = 0;
+  for (let at = 0; at < message.length; at += limits.preparedStepBytes) {
+    const chunk = message.subarray(at, at + limits.preparedStepBytes);
+    const piece = binary === true ? chunk : normaliser.push(chunk);
+    pieces.push(piece);
+    parser.push(piece);
+    bodyCrc = crc32(piece, bodyCrc);
+    await slices.rest();
+  }
+  const body = normaliser.added === 0 ? message : concatBytes(pieces);
+  return preparedOf(parser.end(), { body, bodyCrc });
+}
+
+function preparedOf(
+  parsed: ParsedMessage,
+  { body, bodyCrc }: { readonly body: Uint8Array; readonly bodyCrc: number },
+): PreparedMessage {
+  const fields = encodeCachedFields(parsed);
   const cached = new CachedFields(fields);
   return {
     body,
     fields,
-    bodyCrc: crc32(body),
+    bodyCrc,
     fieldsCrc: crc32(fields),
     sentDate: cached.sentInstantMs ?? Number.NaN,
     messageIdHash: messageIdHash(cached.messageId),

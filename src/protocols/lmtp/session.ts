@@ -1,12 +1,12 @@
 import type { ByteBudget } from "#base/byte-budget.ts";
-import { fromLatin1 } from "#base/bytes.ts";
+import { concatBytes, fromLatin1 } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
 import { DeadlineExceeded, withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
 import type { Log } from "#base/log.ts";
 import type { Shutdown } from "#base/shutdown.ts";
 import { type ByteStream, ConnectionBroken, type PeerInfo } from "#base/stream.ts";
-import { normaliseLineEnds } from "#message/index.ts";
+import { LineEndNormaliser } from "#message/index.ts";
 import {
   formatAddress,
   formatReply,
@@ -363,7 +363,8 @@ class LmtpSession {
   /** RFC 2033 §4.2, §4.3: one reply per accepted recipient, in their order. */
   async #deliver(transaction: Transaction, bareLf: boolean): Promise<void> {
     const { recipients, command, message } = transaction;
-    const content = message.refused === undefined ? this.#content(transaction, bareLf) : undefined;
+    const content =
+      message.refused === undefined ? await this.#content(transaction, bareLf) : undefined;
     if (message.refused !== undefined || content === undefined) {
       for (const _ of recipients) this.#say(message.refused ?? bugReply);
       return;
@@ -380,7 +381,10 @@ class LmtpSession {
   }
 
   /** The message behind our trace field, with CRLF line ends; undefined where it is refused. */
-  #content({ command, message }: Transaction, bareLf: boolean): Uint8Array | undefined {
+  async #content(
+    { command, message }: Transaction,
+    bareLf: boolean,
+  ): Promise<Uint8Array | undefined> {
     const { clock, hostname, messageBytesMax } = this.#services;
     const { address, secure } = this.#connection.peer;
     const trace = receivedField({
@@ -395,10 +399,22 @@ class LmtpSession {
     // RFC 3030 §3: line ends of a binary message are octets like others.
     if (!bareLf || command.body === "BINARYMIME") return content;
     this.#services.log.debug({ peer: address }, "Line ends were mended");
-    const mended = normaliseLineEnds(content);
+    const mended = await this.#mended(content);
     if (mended.length <= trace.length + messageBytesMax) return mended;
     message.refuse(tooBig(messageBytesMax));
     return undefined;
+  }
+
+  /** With CRLF line ends; lets others work meanwhile. */
+  async #mended(content: Uint8Array): Promise<Uint8Array> {
+    const step = limits.preparedStepBytes;
+    const normaliser = new LineEndNormaliser();
+    const pieces = [normaliser.push(content.subarray(0, step))];
+    for (let at = step; at < content.length; at += step) {
+      await this.#services.clock.yield();
+      pieces.push(normaliser.push(content.subarray(at, at + step)));
+    }
+    return concatBytes(pieces);
   }
 
   #failure(error: unknown, recipient: DeliverRecipient): Reply {
