@@ -15,6 +15,8 @@ export interface Message {
   readonly savedAt: number;
   /** Infinity until it is learned. */
   modseq: number;
+  /** What it was before the command that is being looked at, which may tell this first. */
+  before?: { readonly flags: ReadonlySet<string>; readonly modseq: number } | undefined;
   /** Modseq of its end; undefined while it is there. */
   goneAt: number | undefined;
 }
@@ -32,6 +34,8 @@ export interface Mailbox {
   specialUse: string;
   /** It has changed since its modseq was learned. */
   changed: boolean;
+  /** In several steps, so that each message has a modseq of its own. */
+  inSteps: boolean;
   deleted: boolean;
   /** The server's history of expunges begins here. */
   historyFloor: number;
@@ -98,6 +102,7 @@ export class ModelAccount {
       firstRecent: 1,
       specialUse: "",
       changed: true,
+      inSteps: false,
       deleted: false,
       historyFloor: 0,
     };
@@ -175,8 +180,11 @@ export class ModelAccount {
     if (messages.length > 0) mailbox.changed = true;
   }
 
-  /** Takes the modseq that the server gave to what was changed last. */
-  learnModseq(mailbox: Mailbox, highest: number): void {
+  /**
+   * Takes the modseq that the server gave to what was changed last, and those of messages where
+   * they may differ.
+   */
+  learnModseq(mailbox: Mailbox, highest: number, own?: ReadonlyMap<number, number>): void {
     if (!mailbox.changed) {
       if (highest !== mailbox.highestModseq)
         throw new Error(
@@ -187,11 +195,13 @@ export class ModelAccount {
     if (highest <= this.modseq)
       throw new Error(`A change of ${mailbox.name} got modseq ${highest}, ${this.modseq} was used`);
     for (const message of mailbox.messages) {
-      if (message.modseq === Infinity) message.modseq = highest;
+      if (message.modseq === Infinity) message.modseq = own?.get(message.uid) ?? highest;
+      if (message.modseq > highest || (own?.get(message.uid) ?? message.modseq) !== message.modseq)
+        throw new Error(`Modseq ${own?.get(message.uid)} of uid ${message.uid}`);
       if (message.goneAt === Infinity) message.goneAt = highest;
     }
     mailbox.highestModseq = highest;
-    mailbox.changed = false;
+    mailbox.changed = mailbox.inSteps = false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** What every item of a FETCH response must be for a message. */
 import type { Token } from "#wire/index.ts";
-import type { Mailbox, Message, ModelAccount } from "./account.ts";
+import { type Mailbox, type Message, type ModelAccount, sameFlags } from "./account.ts";
 import { type Address, type Content, dateTexts, encodedName, type Part } from "./contents.ts";
 import { demand, demandEqual } from "./failure.ts";
 
@@ -121,6 +121,18 @@ export function flagsOf(token: Token | undefined): Set<string> {
   return new Set((token as readonly Token[]).map((flag) => String(flag).toLowerCase()));
 }
 
+/** What the flags are, or were before the command that tells them. */
+export function stateTold(
+  message: Message,
+  flags: Token | undefined,
+): NonNullable<Message["before"]> {
+  const { before } = message;
+  if (before === undefined) return message;
+  const told = flagsOf(flags);
+  told.delete("\\recent");
+  return sameFlags(told, before.flags) ? before : message;
+}
+
 /** Checks one item of a FETCH response. */
 export function checkItem(name: string, token: Token | undefined, context: FactContext): void {
   const { message, recent } = context;
@@ -129,11 +141,14 @@ export function checkItem(name: string, token: Token | undefined, context: FactC
   switch (name) {
     case "UID":
       return demandEqual(token, message.uid, what);
-    case "FLAGS": {
-      const flags = [...message.flags, ...(recent ? ["\\recent"] : [])].sort();
-      return demandEqual([...flagsOf(token)].sort(), flags, what);
-    }
+    case "FLAGS":
+      return demandEqual(
+        [...flagsOf(token)].sort(),
+        [...stateTold(message, token).flags, ...(recent ? ["\\recent"] : [])].sort(),
+        what,
+      );
     case "MODSEQ":
+      if (message.before?.modseq === (token as readonly number[])[0]) return;
       return demandEqual(token, [message.modseq], what);
     case "RFC822.SIZE":
       return demandEqual(token, content.bytes.length, what);

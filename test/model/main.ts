@@ -45,8 +45,8 @@ for (; seeds < count; seeds++) {
   if (seeds % 500 === 499) say(`  ${seeds + 1} seeds`);
 }
 if (options.outcomes === true)
-  for (const [outcome, times] of [...outcomes].sort())
-    say(`${String(times).padStart(8)} ${outcome}`);
+  for (const outcome of [...outcomes.keys()].sort())
+    say(`${String(outcomes.get(outcome)).padStart(8)} ${outcome}`);
 const seconds = ((systemClock.monotonic() - started) / 1000).toFixed(1);
 say(
   `${seeds} seeds in ${seconds} s: ${commands} commands, ${twinCount.value} views thawed, ${failures} failures`,

@@ -1,5 +1,6 @@
 /** Runs random commands from a seed and compares every answer with the model. */
 import type { Log } from "#base/log.ts";
+import type { Token } from "#wire/index.ts";
 import { type Answer, ImapClient, ImapClosed, type Untagged } from "../client/imap-client.ts";
 import { MemoryServer } from "../transcripts/memory-server.ts";
 import { ModelAccount } from "./account.ts";
@@ -99,7 +100,7 @@ class Run {
     account.create("INBOX");
     account.subscriptions.add("INBOX");
     await this.#witness.look();
-    const count = this.#dice.between(1, 3);
+    const count = this.#dice.pick([1, 2, 2, 3, 3, 3]);
     for (let i = 0; i < count; i++) this.#sessions.push(await this.#newSession());
     for (let i = 0; i < 3; i++)
       await this.#perform(this.#sessions[0]!, append(this.#world, this.#sessions[0]!)!);
@@ -121,7 +122,7 @@ class Run {
   }
 
   async steps(): Promise<void> {
-    const count = this.#dice.between(30, 90);
+    const count = this.#dice.between(40, 120);
     for (let i = 0; i < count; i++) await this.#step();
     // In the end everybody hears everything.
     for (const session of [...this.#sessions]) {
@@ -140,8 +141,8 @@ class Run {
       return;
     }
     if (session.isStranded) return this.#perform(session, harmless(this.#world, session));
-    if (dice.oneIn(40)) return this.#replace(session);
-    if (dice.oneIn(15)) return this.#idle(session);
+    if (dice.oneIn(60)) return this.#replace(session);
+    if (dice.oneIn(20)) return this.#idle(session);
     const planned = generatorFor(dice, session)(this.#world, session);
     if (planned !== undefined) await this.#perform(session, planned);
   }
@@ -236,7 +237,10 @@ class Run {
   #count(text: string, outcome: string): void {
     const words = text.split(" ");
     const name = words[0] === "UID" ? `UID ${words[1]}` : words[0]!;
-    const key = `${name} ${outcome}`;
+    const modifiers = text.match(
+      /\b(QRESYNC|CHANGEDSINCE|VANISHED|UNCHANGEDSINCE|SAVE|PARTIAL)\b/g,
+    );
+    const key = [name, ...(modifiers ?? []), outcome].join(" ");
     this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1);
   }
 
@@ -295,12 +299,15 @@ class Run {
   }
 }
 
+/** A response as it came, more or less. */
 function shown(event: Untagged): string {
   if (event.kind === "status")
-    return `${event.status} [${event.code}] ${JSON.stringify(event.codeTokens)}`;
-  const text = JSON.stringify(event.tokens, (_, value: unknown) => {
-    if (typeof value !== "object" || value === null || !("type" in value)) return value;
-    return Buffer.from(value as never).toString("latin1");
-  });
-  return `${event.number ?? ""} ${event.name} ${text}`;
+    return `${event.status} [${event.code} ${event.codeTokens.map(plainText).join(" ")}]`;
+  return `${event.number ?? ""} ${event.name} ${event.tokens.map(plainText).join(" ")}`;
+}
+
+function plainText(token: Token): string {
+  if (token instanceof Uint8Array) return JSON.stringify(Buffer.from(token).toString());
+  if (Array.isArray(token)) return `(${(token as readonly Token[]).map(plainText).join(" ")})`;
+  return token === null ? "NIL" : String(token);
 }

@@ -3,7 +3,7 @@ import type { Token } from "#wire/index.ts";
 import { type Answer, fetchItems, type ImapClient, type Untagged } from "../client/imap-client.ts";
 import { type Mailbox, type Message, type ModelAccount, present, sameFlags } from "./account.ts";
 import { demand, demandEqual } from "./failure.ts";
-import { checkItem, flagsOf } from "./facts.ts";
+import { checkItem, flagsOf, stateTold } from "./facts.ts";
 import { numbersOf } from "./sets.ts";
 
 /** What the client takes the flags of a message for. */
@@ -250,11 +250,12 @@ class Taking {
     this.#told.fetches.push({ message, items });
     const belief = view.believed.get(message)!;
     if (items.has("FLAGS")) {
-      for (const flag of message.flags)
+      const state = stateTold(message, items.get("FLAGS"));
+      for (const flag of state.flags)
         demand(view.flags.has(flag), `${flag} is used before FLAGS told of it`);
-      belief.flags = message.flags;
-      if (!enabled.condstore) belief.modseq = message.modseq;
+      belief.flags = state.flags;
+      if (!enabled.condstore) belief.modseq = state.modseq;
     }
-    if (items.has("MODSEQ")) belief.modseq = message.modseq;
+    if (items.has("MODSEQ")) belief.modseq = (items.get("MODSEQ") as readonly number[])[0]!;
   }
 }

@@ -33,7 +33,6 @@ function compare(what: string, actual: unknown, twin: unknown): void {
 /** Puts a thawed twin beside every view whenever it moves on; gives a function that stops that. */
 export function watchViews(): () => void {
   const { prototype } = View;
-  // oxlint-disable-next-line typescript/unbound-method
   const original = prototype.advance;
   prototype.advance = function advance(this: View, allowExpunge: boolean): ViewChanges {
     const twin = View.restore(this.numbers, this.mailbox);

@@ -1,9 +1,9 @@
 /** A client that selects nothing and looks at all mailboxes after every command of the others. */
-import { tokenText, type ImapClient } from "../client/imap-client.ts";
+import { fetchItems, type ImapClient, tokenText } from "../client/imap-client.ts";
 import { type Mailbox, type ModelAccount, present } from "./account.ts";
 import { checkStatus, expectedList, statusItems, statusOf } from "./commands/listing.ts";
 import { demand, demandEqual } from "./failure.ts";
-import { nameOf } from "./names.ts";
+import { nameOf, quotedName } from "./names.ts";
 import type { DataResponse } from "./session.ts";
 
 // \Recent is given away by what sessions are told, at which the model looks later.
@@ -27,8 +27,8 @@ export class Witness {
     const statuses = data.filter(({ name }) => name === "STATUS");
     for (const response of statuses) this.#takeNew(response);
     demandEqual([...account.expectedNames.keys()], [], "Mailboxes that should have been created");
-    this.#learn(statuses);
-    checkStatus(statuses, { mailboxes: account.mailboxes, items, utf8: false });
+    await this.#learn(statuses);
+    checkStatus(statuses, { mailboxes: account.mailboxes, items, utf8: false, recents: new Map() });
     const listed = data.filter(({ name }) => name === "LIST").map(({ tokens }) => tokens);
     const names = listed.map((tokens) => nameOf(tokens[2], false)).sort();
     const request = { patterns: ["*"], select: [], returns: ["SUBSCRIBED"] };
@@ -56,7 +56,22 @@ export class Witness {
     account.add(mailbox, expected.messages);
   }
 
-  #learn(statuses: readonly DataResponse[]): void {
+  /** Modseqs by uid, as a client that only looks sees them. */
+  async #modseqsOf({ name }: Mailbox): Promise<Map<number, number>> {
+    const client = this.#client;
+    await client.ok(`EXAMINE ${quotedName(name, false)}`);
+    const { untagged } = await client.ok("UID FETCH 1:* MODSEQ");
+    await client.ok("UNSELECT");
+    const modseqs = new Map<number, number>();
+    for (const event of untagged) {
+      const items = fetchItems(event);
+      const [modseq] = (items.get("MODSEQ") ?? []) as readonly number[];
+      if (modseq !== undefined) modseqs.set(Number(items.get("UID")), modseq);
+    }
+    return modseqs;
+  }
+
+  async #learn(statuses: readonly DataResponse[]): Promise<void> {
     const account = this.#account;
     const learned: [Mailbox, number][] = [];
     for (const response of statuses) {
@@ -65,7 +80,10 @@ export class Witness {
       demand(mailbox !== undefined, `There should be no mailbox ${name}`);
       learned.push([mailbox, Number(statusOf(response).get("HIGHESTMODSEQ"))]);
     }
-    for (const [mailbox, highest] of learned) account.learnModseq(mailbox, highest);
+    for (const [mailbox, highest] of learned) {
+      const own = mailbox.inSteps ? await this.#modseqsOf(mailbox) : undefined;
+      account.learnModseq(mailbox, highest, own);
+    }
     account.modseq = Math.max(account.modseq, ...learned.map(([, highest]) => highest));
     for (const mailbox of account.mailboxes)
       demand(

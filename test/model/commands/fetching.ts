@@ -129,10 +129,16 @@ export const fetch: Generator = (world, session) => {
     apply: () => {
       if (names.has("MODSEQ")) enabled.condstore = true;
       if (!setsSeen) return;
-      for (const message of meant!)
-        account.setFlags(view.mailbox, message, new Set([...message.flags, "\\seen"]));
+      // What is read with much else between is marked in several steps.
+      view.mailbox.inSteps = true;
+      for (const message of meant!) {
+        const before = { flags: message.flags, modseq: message.modseq };
+        const seen = new Set([...message.flags, "\\seen"]);
+        if (account.setFlags(view.mailbox, message, seen)) message.before = before;
+      }
     },
     check: (_, told) => {
+      for (const message of meant!) message.before = undefined;
       checkFetched(told, { meant: meant!, items, names });
       demandEqual(told.vanishedEarlier !== undefined && !vanished, false, "VANISHED (EARLIER)");
       if (seenBefore === undefined) return;

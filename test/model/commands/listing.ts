@@ -23,7 +23,16 @@ export const statusItems = [
 
 type StatusItem = (typeof statusItems)[number];
 
-function statusValue(mailbox: Mailbox, item: StatusItem): unknown {
+/** \Recent messages of each mailbox: being told of some takes them from those who come next. */
+type Recents = ReadonlyMap<Mailbox, number>;
+
+function recentsOf(account: ModelAccount): Recents {
+  const recent = (mailbox: Mailbox): number =>
+    present(mailbox).filter(({ uid }) => uid >= mailbox.firstRecent).length;
+  return new Map(account.mailboxes.map((mailbox) => [mailbox, recent(mailbox)]));
+}
+
+function statusValue(mailbox: Mailbox, item: StatusItem, recents: Recents): unknown {
   const messages = present(mailbox);
   const deleted = messages.filter(({ flags }) => flags.has("\\deleted"));
   switch (item) {
@@ -36,7 +45,7 @@ function statusValue(mailbox: Mailbox, item: StatusItem): unknown {
     case "UNSEEN":
       return messages.filter(({ flags }) => !flags.has("\\seen")).length;
     case "RECENT":
-      return messages.filter(({ uid }) => uid >= mailbox.firstRecent).length;
+      return recents.get(mailbox);
     case "DELETED":
       return deleted.length;
     case "DELETED-STORAGE":
@@ -61,9 +70,14 @@ export function statusOf(response: DataResponse): Map<string, Token> {
 /** Checks STATUS responses: one for each mailbox, with these items. */
 export function checkStatus(
   responses: readonly DataResponse[],
-  expected: { mailboxes: readonly Mailbox[]; items: readonly string[]; utf8: boolean },
+  expected: {
+    mailboxes: readonly Mailbox[];
+    items: readonly string[];
+    utf8: boolean;
+    recents: Recents;
+  },
 ): void {
-  const { mailboxes, items, utf8 } = expected;
+  const { mailboxes, items, utf8, recents } = expected;
   const byName = new Map(responses.map((each) => [nameOf(each.tokens[0], utf8), each]));
   demandEqual(
     [...byName.keys()].sort(),
@@ -77,7 +91,7 @@ export function checkStatus(
     for (const [item, value] of values)
       demandEqual(
         value,
-        statusValue(mailbox, item as StatusItem),
+        statusValue(mailbox, item as StatusItem, recents),
         `STATUS ${item} of ${mailbox.name}`,
       );
   }
@@ -93,6 +107,7 @@ export const status: Generator = (world, session) => {
   const sent = likelyName(world);
   const mailbox = account.find(canonical(sent));
   const items = dice.some(statusItems);
+  const recents = recentsOf(account);
   return {
     text: `STATUS ${quotedName(sent, session.utf8)} (${items.join(" ")})`,
     expected: [mailbox === undefined ? "NO NONEXISTENT" : "OK"],
@@ -106,6 +121,7 @@ export const status: Generator = (world, session) => {
         mailboxes: mailbox === undefined ? [] : [mailbox],
         items,
         utf8: session.utf8,
+        recents,
       }),
   };
 };
@@ -236,6 +252,7 @@ export const list: Generator = ({ dice, account }, session) => {
   const extended = select.length > 0 || several || returns.length > 0;
   const root = !extended && sent[0] === "";
   const request = { patterns: sent.map((each) => reference + each), select, returns };
+  const recents = recentsOf(account);
   return {
     text: listText(dice, session, { ...request, patterns: sent, reference, several, items }),
     expected: ["OK"],
@@ -258,7 +275,7 @@ export const list: Generator = ({ dice, account }, session) => {
       demandEqual(got, expectedList(account, request), "LIST");
       const statuses = data.filter(({ name }) => name === "STATUS");
       const mailboxes = returns.includes("STATUS") ? withStatus(account, request) : [];
-      checkStatus(statuses, { mailboxes, items, utf8: session.utf8 });
+      checkStatus(statuses, { mailboxes, items, utf8: session.utf8, recents });
     },
   };
 };
@@ -280,10 +297,10 @@ export const lsub: Generator = ({ dice, account }, session) => {
     for (const name of subscriptions) for (const above of superiors(name)) all.add(above);
   const expected =
     sent === ""
-      ? [["", true]]
+      ? ["\\Noselect "]
       : [...all]
           .filter((name) => matchesPattern(pattern, name))
-          .map((name) => [name, !subscriptions.has(name)])
+          .map((name) => `${subscriptions.has(name) ? "" : "\\Noselect"} ${name}`)
           .sort();
   return {
     text: `LSUB ${quotedName(reference, session.utf8)} ${quotedName(sent, session.utf8)}`,
@@ -293,7 +310,7 @@ export const lsub: Generator = ({ dice, account }, session) => {
     check: (_, { data }) => {
       const got = data.map(({ tokens }) => {
         demand(Array.isArray(tokens[0]), "LSUB without attributes");
-        return [nameOf(tokens[2], session.utf8), tokens[0].includes("\\Noselect")];
+        return `${tokens[0].join(" ")} ${nameOf(tokens[2], session.utf8)}`;
       });
       demandEqual(got.sort(), expected, "LSUB");
     },

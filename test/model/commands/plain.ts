@@ -36,7 +36,7 @@ export const enable: Generator = ({ dice }, session) => {
     },
     check: (_, { data }) => {
       const expected = new Set(names.filter((name) => name !== "X-NONE"));
-      demandEqual([...data[0]!.tokens].sort(), [...expected].sort(), "ENABLED");
+      demandEqual(data[0]!.tokens.map(String).sort(), [...expected].sort(), "ENABLED");
     },
   };
 };

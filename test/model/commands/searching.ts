@@ -197,10 +197,8 @@ export const thread: Generator = (world, session) => {
   return {
     ...plan.base,
     text: `${prefix}THREAD ${algorithm} UTF-8 ${program.text}`,
+    // MODSEQ in it switches nothing on: THREAD is not among the commands that do. RFC 7162 §3.1
     responses: ["THREAD"],
-    apply: () => {
-      if (program.asksModSeq) session.enabled.condstore = true;
-    },
     check: (_, { data }) =>
       demandEqual(
         data.map(({ tokens }) => tokens),

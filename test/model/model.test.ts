@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { runSeed } from "./run.ts";
+import { twinCount, watchViews } from "./view-twin.ts";
+
+const seedsPerTest = 60;
+let restoreViews: () => void;
+
+before(() => {
+  restoreViews = watchViews();
+});
+after(() => restoreViews());
+
+for (const first of [1, 1001, 2001, 3001])
+  test(`random commands agree with the model, seeds ${first} to ${first + seedsPerTest - 1}`, async () => {
+    let commands = 0;
+    for (let seed = first; seed < first + seedsPerTest; seed++)
+      commands += (await runSeed(seed)).commands;
+    assert.ok(commands > seedsPerTest * 30);
+  });
+
+test("views were thawed all the time", () => {
+  assert.ok(twinCount.value > 1_000);
+});
+
+test("the same seed gives the same conversation", async () => {
+  const lines = async (): Promise<string[]> => {
+    const said: string[] = [];
+    await runSeed(17, { trace: (line) => void said.push(line) });
+    return said;
+  };
+  assert.deepEqual(await lines(), await lines());
+});
