@@ -1,5 +1,6 @@
 /** Reads whole mailboxes as a client sees them. */
-import { fetchItems, type ImapClient, tokenText } from "../test/client/imap-client.ts";
+import type { Token } from "#wire/index.ts";
+import { fetchItems, type ImapClient, tokenList, tokenText } from "../test/client/imap-client.ts";
 import type { Found, ModelMessage } from "./oracle.ts";
 
 /** Selects a mailbox and reads every message's uid, flags and mark. */
@@ -33,9 +34,9 @@ export async function readMessages(client: ImapClient): Promise<Map<number, Mode
 }
 
 /** Flags of a FETCH, without \Recent. */
-export function flagsOf(token: unknown): Set<string> {
+export function flagsOf(token: Token | undefined): Set<string> {
   return new Set(
-    (Array.isArray(token) ? token : [])
+    tokenList(token)
       .map((flag) => tokenText(flag))
       .filter((flag) => flag !== "\\Recent"),
   );

@@ -57,7 +57,7 @@ class Run {
   readonly #oracles: AccountOracle[];
   #mark = 0;
   #deliveries = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -175,7 +175,7 @@ class Run {
       }
     };
     loop().catch((error: unknown) => {
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
     });
   }
 

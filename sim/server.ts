@@ -6,7 +6,7 @@ import { ByteBudget } from "#base/byte-budget.ts";
 import { limits } from "#base/limits.ts";
 import { type Log, silentLog } from "#base/log.ts";
 import { Shutdown } from "#base/shutdown.ts";
-import type { PeerInfo } from "#base/stream.ts";
+import type { PeerInfo, SessionStream } from "#base/stream.ts";
 import type { AddressTarget, Directory } from "#auth/index.ts";
 import { Delivery } from "#delivery/index.ts";
 import type { FaultRates, ObjectStore, SimulatedDisk } from "#objects/index.ts";
@@ -112,7 +112,7 @@ export class SimServer {
   }
 
   /** A session that has just logged in; the client still has to read the answer to `login`. */
-  connectImap(user: SimUser) {
+  connectImap(user: SimUser): SessionStream {
     const { client, server, cut } = this.#connect();
     const { store } = this.#opened;
     const services = {
@@ -129,7 +129,7 @@ export class SimServer {
     return client;
   }
 
-  connectLmtp() {
+  connectLmtp(): SessionStream {
     const { client, server, cut } = this.#connect();
     const connection = {
       stream: server,

@@ -2,6 +2,7 @@
 import { utf8 } from "#base/bytes.ts";
 import { type Clock, sleep } from "#base/clock.ts";
 import type { Random } from "#base/random.ts";
+import type { Token } from "#wire/index.ts";
 import { type Answer, type ImapClient, tokenText } from "../test/client/imap-client.ts";
 import { readMailbox } from "./found.ts";
 import {
@@ -189,19 +190,17 @@ function guessed(uids: readonly number[], first: number): Map<number, number> {
   return new Map([...uids].sort((a, b) => a - b).map((uid, index) => [uid, first + index]));
 }
 
+/** The arguments of a response code, in the answer or untagged before it. */
+function codeTokens(answer: Answer, code: string): readonly Token[] {
+  if (answer.code === code) return answer.codeTokens;
+  for (const response of answer.untagged)
+    if (response.kind === "status" && response.code === code) return response.codeTokens;
+  return [];
+}
+
 /** COPYUID: source uid → new uid. RFC 9051 §7.1 */
 function copied(answer: Answer, uids: readonly number[]): Map<number, number> {
-  const coded =
-    answer.code === "COPYUID"
-      ? answer.codeTokens
-      : answer.untagged.find(
-          (response) => response.kind === "status" && response.code === "COPYUID",
-        );
-  const tokens = Array.isArray(coded)
-    ? coded
-    : coded !== undefined && "codeTokens" in coded
-      ? coded.codeTokens
-      : [];
+  const tokens = codeTokens(answer, "COPYUID");
   const from = expand(tokenText(tokens[1]));
   const to = expand(tokenText(tokens[2]));
   if (from.length !== to.length || from.length > uids.length)

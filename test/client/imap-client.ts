@@ -97,7 +97,10 @@ export class ImapClient {
   async ok(text: string, ...literals: readonly Uint8Array[]): Promise<Answer> {
     const answer = await this.command(text, ...literals);
     if (answer.status !== "OK")
-      throw new ImapRefused(`${text.slice(0, 80)}: ${answer.status} [${answer.code ?? ""}] ${answer.text}`, answer.code);
+      throw new ImapRefused(
+        `${text.slice(0, 80)}: ${answer.status} [${answer.code ?? ""}] ${answer.text}`,
+        answer.code,
+      );
     return answer;
   }
 
@@ -112,13 +115,21 @@ export function tokenText(token: Token | undefined): string {
   return typeof token === "string" || typeof token === "number" ? String(token) : "";
 }
 
+/** The elements of a list token; none for anything else. */
+export function tokenList(token: Token | undefined): readonly Token[] {
+  return isList(token) ? token : [];
+}
+
+function isList(token: Token | undefined): token is readonly Token[] {
+  return Array.isArray(token);
+}
+
 /** The attributes of a FETCH response by name. */
 export function fetchItems(response: Untagged): Map<string, Token> {
   const items = new Map<string, Token>();
   if (response.kind !== "data") return items;
-  const list = response.tokens[0];
-  if (!Array.isArray(list)) return items;
+  const list = tokenList(response.tokens[0]);
   for (let i = 0; i + 1 < list.length; i += 2)
-    items.set(tokenText(list[i]).toUpperCase(), list[i + 1]);
+    items.set(tokenText(list[i]).toUpperCase(), list[i + 1]!);
   return items;
 }

@@ -45,7 +45,11 @@ export class LmtpClient {
   }
 
   /** Sends one message; gives the reply for each recipient, those of RCPT for refused ones. */
-  async deliver(message: string, recipients: readonly string[], sender = "a@example.org") {
+  async deliver(
+    message: string,
+    recipients: readonly string[],
+    sender = "a@example.org",
+  ): Promise<string[]> {
     await this.send(
       `MAIL FROM:<${sender}>\r\n${recipients.map((to) => `RCPT TO:<${to}>\r\n`).join("")}DATA\r\n`,
     );
