@@ -1,3 +1,7 @@
+/**
+ * What FETCH, SEARCH, SORT and THREAD need of a message, encoded once when it arrives.
+ * @format cached-fields
+ */
 import { FormatError, asBuffer } from "#base/bytes.ts";
 import type { Address } from "./addresses.ts";
 import { encodeBodyStructure } from "./body-structure.ts";
