@@ -32,8 +32,6 @@ export interface Ports {
 }
 
 export interface ServerOptions {
-  /** Login names at localhost. */
-  readonly users: readonly string[];
   /** Default: a new folder under the system's temporary one. */
   readonly dataDir?: string;
   /** More of roost.config.ts. */
@@ -46,7 +44,7 @@ export class TestServer {
   ports: Ports = { imap: 0, imaps: 0, lmtp: 0 };
   #child: ChildProcess | undefined;
 
-  constructor(options: ServerOptions) {
+  constructor(options: ServerOptions = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "roost-"));
     this.dataDir = options.dataDir ?? join(this.folder, "data");
     const hosts = ["127.0.0.1"];
@@ -64,8 +62,11 @@ export class TestServer {
     writeFileSync(this.configFile, `export default ${JSON.stringify(settings)};\n`);
   }
 
-  /** A running server with its users, stopped and removed after the test. */
-  static async start(t: TestContext, options: ServerOptions): Promise<TestServer> {
+  /** A running server with `users` at localhost, stopped and removed after the test. */
+  static async start(
+    t: TestContext,
+    options: ServerOptions & { readonly users: readonly string[] },
+  ): Promise<TestServer> {
     const server = new TestServer(options);
     t.after(() => server.remove());
     await server.addUsers(options.users);
