@@ -107,6 +107,30 @@ export function generatorFor(dice: Dice, session: SessionModel): Generator {
   return generators[dice.weighted(session.view === undefined ? anywhere : selected)];
 }
 
+/** A command that only reads messages; undefined where one comes that does more. */
+export function readingFor(dice: Dice): Generator {
+  const reading =
+    generators[dice.pick<Name>(["fetch", "fetch", "fetch", "search", "sort", "thread"])];
+  return (world, session) => {
+    const planned = reading(world, session);
+    return planned?.changes === true ? undefined : planned;
+  };
+}
+
+/** A command that changes messages of the selected mailbox. */
+export function writingFor(dice: Dice): Generator {
+  return generators[
+    dice.pick<Name>(["store", "store", "expunge", "expunge", "copy", "move", "append"])
+  ];
+}
+
+/** What is done with messages that are gone without its being told. */
+export function hauntedFor(dice: Dice): Generator {
+  return generators[
+    dice.pick<Name>(["fetch", "fetch", "store", "search", "copy", "move", "sort", "expunge"])
+  ];
+}
+
 /** A command that changes nothing, for a session whose mailbox was deleted. */
 export function harmless(world: World, session: SessionModel): Planned {
   const name = world.dice.pick<Name>(["noop", "select", "select", "list", "examine", "fetch"]);

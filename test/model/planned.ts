@@ -2,7 +2,7 @@ import type { Answer } from "../client/imap-client.ts";
 import type { Mailbox, Message, ModelAccount } from "./account.ts";
 import type { Content } from "./contents.ts";
 import type { Dice, ManualClock } from "./dice.ts";
-import type { SessionModel, SyncKind, Told } from "./session.ts";
+import type { SessionModel, SyncKind, Told, ToldFetch } from "./session.ts";
 
 /** What generators of commands draw on. */
 export interface World {
@@ -30,10 +30,16 @@ export interface Planned {
   /** Status and code that are allowed, such as `OK`, `NO TRYCREATE`; a code may be left out. */
   readonly expected: readonly string[];
   readonly sync: SyncKind;
+  /** It changes more than what `switches` does. */
+  readonly changes?: boolean;
   /** Changes the model, before untagged responses are looked at. Called after every NO as well. */
   apply?(answer: Answer): void;
+  /** What it switches on, whatever it finds: a part of `apply`, for commands that change nothing. */
+  switches?(): void;
   /** Looks at what is not the view's. Called after OK and NO. */
   check?(answer: Answer, told: Told): void;
+  /** True for a FETCH response that was asked for; others must say which message they are about. */
+  claims?(fetched: ToldFetch): boolean;
   /** Names of data responses that belong to it. */
   readonly responses?: readonly string[];
   /** Codes of untagged OK responses that belong to it. */

@@ -4,7 +4,8 @@ import type { Token } from "#wire/index.ts";
 import { type Answer, ImapClient, ImapClosed, type Untagged } from "../client/imap-client.ts";
 import { MemoryServer } from "../transcripts/memory-server.ts";
 import { ModelAccount } from "./account.ts";
-import { generatorFor, harmless } from "./choice.ts";
+import { isGhost } from "./addressing.ts";
+import { generatorFor, harmless, hauntedFor, readingFor, writingFor } from "./choice.ts";
 import { remember } from "./commands/selecting.ts";
 import { append } from "./commands/appending.ts";
 import { noop } from "./commands/plain.ts";
@@ -135,7 +136,9 @@ class Run {
     const dice = this.#dice;
     this.#world.clock.pass(dice.pick([0, 0, 1_000, 5_000, dice.oneIn(8) ? 43_200_000 : 0]));
     if (dice.oneIn(60)) return this.#forgetHistory();
-    const session = dice.pick(this.#sessions);
+    const ghostly = this.#sessions.filter(({ view }) => view?.list.some(isGhost) === true);
+    const among = ghostly.length > 0 && dice.oneIn(3) ? ghostly : this.#sessions;
+    const session = dice.pick(among);
     if (session.idling !== undefined) {
       if (dice.oneIn(2)) await this.#endIdle(session);
       return;
@@ -143,7 +146,19 @@ class Run {
     if (session.isStranded) return this.#perform(session, harmless(this.#world, session));
     if (dice.oneIn(60)) return this.#replace(session);
     if (dice.oneIn(20)) return this.#idle(session);
-    const planned = generatorFor(dice, session)(this.#world, session);
+    const other = dice.pick(this.#sessions);
+    if (
+      dice.oneIn(10) &&
+      other !== session &&
+      other.idling === undefined &&
+      !other.isStranded &&
+      other.view !== undefined &&
+      session.view?.mailbox === other.view.mailbox
+    )
+      return this.#atOnce(session, other);
+    const haunted = session.view?.list.some(isGhost) === true && dice.oneIn(2);
+    const generator = haunted ? hauntedFor(dice) : generatorFor(dice, session);
+    const planned = generator(this.#world, session);
     if (planned !== undefined) await this.#perform(session, planned);
   }
 
@@ -194,10 +209,7 @@ class Run {
       this.#sessions[this.#sessions.indexOf(session)] = await this.#newSession();
       return;
     }
-    const outcome = outcomeOf(answer);
-    for (const event of answer.untagged) this.#say(`${name} <   ${shown(event)}`);
-    this.#say(`${name} < ${outcome} ${JSON.stringify(answer.codeTokens)} ${answer.text}`);
-    this.#count(planned.text, outcome);
+    const outcome = this.#heard(session, planned, answer);
     const expected = answer.status === "BAD" ? "BAD" : outcome;
     demand(
       planned.expected.includes(expected),
@@ -211,12 +223,61 @@ class Run {
     if (planned.text === "NOOP" && this.#dice.oneIn(2)) remember(this.#world, session);
   }
 
+  #heard({ name }: SessionModel, planned: Planned, answer: Answer): string {
+    const outcome = outcomeOf(answer);
+    for (const event of answer.untagged) this.#say(`${name} <   ${shown(event)}`);
+    this.#say(`${name} < ${outcome} ${answer.codeTokens.map(plainText).join(" ")} ${answer.text}`);
+    this.#count(planned.text, outcome);
+    return outcome;
+  }
+
+  /**
+   * One session reads while another one changes what it reads. What it is told meanwhile may be
+   * old or new; afterwards it must know everything.
+   */
+  async #atOnce(reader: SessionModel, writer: SessionModel): Promise<void> {
+    const { account } = this.#world;
+    const quiet = (): Promise<void> => this.#perform(reader, noop(this.#world, reader)!);
+    await quiet();
+    const reading = readingFor(this.#dice)(this.#world, reader);
+    const writing = writingFor(this.#dice)(this.#world, writer);
+    const { view } = reader;
+    if (reading === undefined || writing === undefined || view === undefined) return;
+    const since = account.modseq;
+    const states = view.list.map(({ flags, modseq }) => ({ flags, modseq }));
+    const listed = [...view.list];
+    this.commands += 2;
+    this.#say(`${reader.name} > ${reading.text}`);
+    this.#say(`${writer.name} > ${writing.text}`);
+    const send = ({ client }: SessionModel, { text, literals = [] }: Planned): Promise<Answer> =>
+      client.command(text, ...literals);
+    const first = this.#dice.oneIn(2) ? send(reader, reading) : undefined;
+    const [answer, read] = await Promise.all([
+      send(writer, writing),
+      first ?? send(reader, reading),
+    ]);
+    const outcome = this.#heard(writer, writing, answer);
+    demand(
+      writing.expected.includes(answer.status === "BAD" ? "BAD" : outcome),
+      () => `The answer is ${outcome}, expected ${writing.expected.join(" or ")}`,
+    );
+    await this.#compare(writer, writing, answer);
+    this.#heard(reader, reading, read);
+    demandEqual(read.status === "BAD", reading.expected.includes("BAD"), "BAD");
+    listed.forEach((message, index) => (message.before = states[index]));
+    if (read.status !== "BAD") reading.switches?.();
+    reader.take(read.untagged, account, { sync: reading.sync, since });
+    for (const message of listed) message.before = undefined;
+    view.uidNextSeen = Math.max(view.uidNextSeen, 1 + (view.list.at(-1)?.uid ?? 0));
+    await quiet();
+  }
+
   async #compare(session: SessionModel, planned: Planned, answer: Answer): Promise<void> {
     const { account } = this.#world;
     const refused = answer.status === "BAD";
     if (!refused) planned.apply?.(answer);
     await this.#witness.look();
-    const told = session.take(answer.untagged, account, planned.sync);
+    const told = session.take(answer.untagged, account, { sync: planned.sync });
     for (const { name } of told.data)
       demand(planned.responses?.includes(name) === true, `Unexpected ${name}`);
     for (const { code } of told.codes)
@@ -224,6 +285,13 @@ class Run {
         code === "PERMANENTFLAGS" || planned.codes?.includes(code) === true,
         `Unexpected code ${code}`,
       );
+    // RFC 9051 §7.5.2 (UID), RFC 7162 §3.2.4
+    if (session.enabled.rev2 || session.enabled.qresync)
+      for (const fetched of told.fetches)
+        demand(
+          fetched.items.has("UID") || planned.claims?.(fetched) === true,
+          () => `A FETCH response of uid ${fetched.message.uid} without UID`,
+        );
     if (!refused) {
       planned.check?.(answer, told);
       session.checkComplete(planned.sync);
@@ -273,7 +341,7 @@ class Run {
       // A few rounds in any case: what should not be told might come.
       if (round < 6 || (session.isStranded && round < idleRoundsMax)) continue;
       for (const event of events) this.#say(`${session.name} <   ${shown(event)}`);
-      const told = session.take(events.splice(0), this.#world.account, "all");
+      const told = session.take(events.splice(0), this.#world.account, { sync: "all" });
       demandEqual(told.data, [], "Responses while idle");
       try {
         demand(!session.isStranded, "A session stays idle although its mailbox was deleted");
@@ -294,7 +362,7 @@ class Run {
     session.client.onUntagged = undefined;
     this.#count("IDLE", outcomeOf(answer));
     demandEqual(outcomeOf(answer), "OK", "End of IDLE");
-    session.take(events.splice(0), this.#world.account, "all");
+    session.take(events.splice(0), this.#world.account, { sync: "all" });
     session.checkComplete("all");
   }
 }

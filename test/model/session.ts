@@ -94,15 +94,24 @@ export class SessionModel {
     this.saved = new Set();
   }
 
-  /** Takes in untagged responses in their order. Errors: `Disagreement`. */
-  take(events: readonly Untagged[], account: ModelAccount, sync: SyncKind): Told {
+  /**
+   * Takes in untagged responses in their order. Errors: `Disagreement`.
+   *
+   * @param since another command ran at the same time, after this modseq: messages that it
+   *   expunged were still there for a while, and its new ones need not be told yet.
+   */
+  take(
+    events: readonly Untagged[],
+    account: ModelAccount,
+    { sync, since = Infinity }: { sync: SyncKind; since?: number },
+  ): Told {
     const told: Told = { codes: [], data: [], fetches: [], counts: [], vanishedEarlier: undefined };
     for (const event of events) {
       if (event.kind === "status") {
         demand(event.tag === "*", `Unknown tag ${event.tag}`);
         demand(event.status === "OK", `Untagged ${event.status} ${event.text}`);
         if (event.code !== null) told.codes.push({ code: event.code, tokens: event.codeTokens });
-      } else new Taking(this, { account, sync, told }).data(event);
+      } else new Taking(this, { account, sync, told, since }).data(event);
     }
     return told;
   }
@@ -152,9 +161,14 @@ class Taking {
   readonly #account: ModelAccount;
   readonly #sync: SyncKind;
   readonly #told: Told;
+  readonly #since: number;
 
-  constructor(session: SessionModel, of: { account: ModelAccount; sync: SyncKind; told: Told }) {
+  constructor(
+    session: SessionModel,
+    of: { account: ModelAccount; sync: SyncKind; told: Told; since: number },
+  ) {
     this.#session = session;
+    this.#since = of.since;
     this.#account = of.account;
     this.#sync = of.sync;
     this.#told = of.told;
@@ -224,6 +238,8 @@ class Taking {
     const uids = numbersOf(String(tokens.at(-1)));
     if (tokens.length > 1) {
       demandEqual(tokens[0], ["EARLIER"], "VANISHED");
+      // Otherwise the numbers in FETCH responses would be misread. RFC 7162 §3.2.6
+      demandEqual(this.#told.fetches.length, 0, "FETCH responses before VANISHED (EARLIER)");
       (this.#told.vanishedEarlier ??= []).push(...uids);
       return;
     }
@@ -241,7 +257,10 @@ class Taking {
     const view = this.#view("FETCH");
     const message = view.list[event.number! - 1];
     demand(message !== undefined, `FETCH of ${event.number}, there are ${view.list.length}`);
-    demand(message.goneAt === undefined, `FETCH of uid ${message.uid}, which is gone`);
+    demand(
+      message.goneAt === undefined || message.goneAt > this.#since,
+      `FETCH of uid ${message.uid}, which is gone`,
+    );
     const items = fetchItems(event);
     demand(items.size > 0, "FETCH without items");
     const recent = !enabled.rev2 && message.uid >= view.recentFloor;

@@ -103,9 +103,10 @@ export const fetch: Generator = (world, session) => {
   const { dice, account } = world;
   const { uid, prefix, set, messages } = address(dice, session);
   const { text, items } = randomItems(dice);
-  const changedSince = dice.oneIn(5) ? randomModseq(world, view) : undefined;
-  const vanished =
-    changedSince !== undefined && uid && dice.oneIn(2) && (enabled.qresync || dice.oneIn(10));
+  // Who has QRESYNC uses it.
+  const resyncs = uid && enabled.qresync && dice.oneIn(3);
+  const changedSince = resyncs || dice.oneIn(5) ? randomModseq(world, view) : undefined;
+  const vanished = resyncs || (changedSince !== undefined && uid && dice.oneIn(10));
   const modifier =
     changedSince === undefined
       ? ""
@@ -119,15 +120,21 @@ export const fetch: Generator = (world, session) => {
   const setsSeen = items.some((item) => item.setsSeen === true) && !view.readOnly;
   const ghosts = messages?.some(isGhost) === true;
   const allowed = messages !== undefined && (!vanished || enabled.qresync);
-  const seenBefore = vanished ? vanishedMemory(session, changedSince) : undefined;
+  const seenBefore = vanished ? vanishedMemory(session, changedSince!) : undefined;
   const last = view.list.at(-1)?.uid ?? 0;
   const lastEver = Math.max(view.uidNextSeen - 1, 1);
+  const switches = (): void => {
+    if (names.has("MODSEQ")) enabled.condstore = true;
+  };
   return {
     text: `${prefix}FETCH ${set} ${text}${modifier}`,
     expected: !allowed ? ["BAD"] : [!ghosts ? "OK" : uid ? "OK EXPUNGEISSUED" : "NO EXPUNGEISSUED"],
     sync: uid ? "all" : "held",
+    changes: setsSeen,
+    claims: (fetched) => [...names].every((name) => fetched.items.has(name)),
+    switches,
     apply: () => {
-      if (names.has("MODSEQ")) enabled.condstore = true;
+      switches();
       if (!setsSeen) return;
       // What is read with much else between is marked in several steps.
       view.mailbox.inSteps = true;
@@ -142,10 +149,11 @@ export const fetch: Generator = (world, session) => {
       checkFetched(told, { meant: meant!, items, names });
       demandEqual(told.vanishedEarlier !== undefined && !vanished, false, "VANISHED (EARLIER)");
       if (seenBefore === undefined) return;
-      const asked = (each: number): boolean =>
-        set === "$" ? session.saved.has(each) : inSet(set, each, last);
-      // What `*` is for messages that are gone is not said.
-      const may = (each: number): boolean => asked(each) || inSet(set, each, lastEver);
+      const within = (each: number, end: number): boolean =>
+        set === "$" ? session.saved.has(each) : inSet(set, each, end);
+      // What `*` is where messages are gone is not said.
+      const asked = (each: number): boolean => within(each, last) && within(each, lastEver);
+      const may = (each: number): boolean => within(each, last) || within(each, lastEver);
       checkVanished(told, { session, ...seenBefore, asked, may });
     },
   };

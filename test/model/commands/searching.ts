@@ -103,8 +103,12 @@ export const search: Generator = (world, session) => {
     ...plan.base,
     text: `${prefix}SEARCH ${result}${charset}${program.text}`,
     responses: ["SEARCH", "ESEARCH"],
-    apply: () => {
+    changes: returns.options.has("SAVE"),
+    switches: () => {
       if (program.asksModSeq) enabled.condstore = true;
+    },
+    apply() {
+      this.switches!();
       if (returns.options.has("SAVE")) session.saved = new Set(told.map(({ uid }) => uid));
     },
     check: (_, { data }) => {
@@ -181,8 +185,11 @@ export const sort: Generator = (world, session) => {
     ...plan.base,
     text: `${prefix}SORT (${criteria.join(" ")}) UTF-8 ${program.text}`,
     responses: ["SORT"],
-    apply: () => {
+    switches: () => {
       if (program.asksModSeq) session.enabled.condstore = true;
+    },
+    apply() {
+      this.switches!();
     },
     check: (_, { data }) =>
       checkPlain(data, { name: "SORT", numbers: order.map(plan.numberOf), modseq }),
