@@ -103,6 +103,8 @@ export const limits = {
   /** Bodies that were read from packs and may be asked for again, and the greatest of them. */
   bodyCacheBytes: 16 * MiB,
   cachedBodyBytesMax: 2 * MiB,
+  /** A larger message is sent to a client piece by piece. */
+  heldBodyBytesMax: 1 * MiB,
   /** Deltas beside a snapshot before a new one is written, and bytes that are worth no snapshot. */
   deltasMax: 32,
   deltaBytesMin: 64 * KiB,
@@ -286,6 +288,7 @@ assert(limits.appendBytesMax <= limits.arrivingShareBytesMax, "An APPEND fits wh
 assert(limits.arrivingShareBytesMax <= limits.arrivingBytesMax / 2, "One account blocks no other");
 assert(limits.inlineBodyBytesMax < limits.batchBytesMax, "An inline body fits a batch");
 assert(limits.recordBytesMax * 2 < limits.batchBytesMax, "A record fits a batch with its contents");
+assert(limits.compressBlockBytes <= limits.heldBodyBytesMax, "Bodies of one block are held");
 assert(limits.batchBytesMax * 2 <= limits.segmentBytes, "A segment holds several batches");
 assert(limits.segmentBytes < limits.tailBytesMax, "The tail holds several segments");
 assert(limits.messageBytesMax < limits.packBytesMax, "A message fits a pack");

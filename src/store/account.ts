@@ -11,14 +11,21 @@ import {
 } from "./flag-change.ts";
 import type { AccountState, RecordAddress } from "./index/account-state.ts";
 import { apply, rowsIn } from "./index/apply.ts";
-import type { AddedMessage, Change, Flags, PackAdded, Unit } from "./index/change.ts";
+import type { AddedMessage, Change, PackAdded, Unit } from "./index/change.ts";
 import { encodeUnit } from "./index/change-codec.ts";
 import { deletedBit } from "./index/change.ts";
 import type { MailboxState } from "./index/mailbox-state.ts";
 import { creations, renamings } from "./mailbox-tree.ts";
-import { rangesOf, rangesSize, type UidRanges } from "./index/uid-ranges.ts";
+import { rangesOf, type UidRanges } from "./index/uid-ranges.ts";
 import type { JournalPlace } from "./journal/journal.ts";
-import type { ContentReader, LargeBodyWriter, PreparedMessage, Quota } from "./ports.ts";
+import type {
+  BodyReader,
+  ContentReader,
+  LargeBodyWriter,
+  PreparedMessage,
+  Quota,
+} from "./ports.ts";
+import type { AddedResult, NewMessage } from "./added-messages.ts";
 import { ThreadIndex } from "./thread-index.ts";
 
 /** What an account needs from the store that opened it. */
@@ -39,23 +46,6 @@ export interface AccountHome {
     unit: Uint8Array,
     of: { readonly modseq: number; readonly address: RecordAddress },
   ): void;
-}
-
-/** A message to add: prepared content with what differs between its places. */
-export interface NewMessage {
-  readonly prepared: PreparedMessage;
-  readonly flags: Flags;
-  /** Milliseconds since 1970. */
-  readonly internalDate: number;
-}
-
-/** Where messages came to lie. RFC 9051 §7.1 APPENDUID, COPYUID */
-export interface AddedResult {
-  readonly uidValidity: number;
-  /** The new uids, ascending; as many as messages. */
-  readonly uids: UidRanges;
-  /** For copies: the source uids in the same order. */
-  readonly sources: UidRanges;
 }
 
 /** Tells that something in a mailbox changed and is durable. Must not throw. */
@@ -112,6 +102,11 @@ export class Account {
   /** The message of a row of the message table, with CRLF line ends. */
   body(row: number): Uint8Array | Promise<Uint8Array> {
     return this.#home.contents.body(this.state, row);
+  }
+
+  /** The same to be read piece by piece; undefined for one that is small enough to be held. */
+  openBody(row: number): Promise<BodyReader> | undefined {
+    return this.#home.contents.openBody?.(this.state, row);
   }
 
   /** Announces which bodies will be read soon. */
@@ -490,9 +485,4 @@ export class Account {
   #tell(number: MailboxNumber | 0): void {
     for (const watcher of this.#watchers.get(number) ?? []) watcher();
   }
-}
-
-/** How many messages the ranges of a result name. */
-export function addedCount(result: AddedResult): number {
-  return rangesSize(result.uids);
 }

@@ -12,13 +12,8 @@
  * - One thread owns an account; nothing here takes locks. After an `await`, row numbers are stale:
  *   keep uids.
  */
-export {
-  Account,
-  addedCount,
-  type AddedResult,
-  type MailboxWatcher,
-  type NewMessage,
-} from "./account.ts";
+export { Account, type MailboxWatcher } from "./account.ts";
+export { addedCount, type AddedResult, type NewMessage } from "./added-messages.ts";
 export type { FlagChange, FlagResult } from "./flag-change.ts";
 export { AccountState, type Tombstone } from "./index/account-state.ts";
 export { combine, rowsIn } from "./index/apply.ts";
@@ -29,7 +24,7 @@ export { inRanges, rangesOf, rangesSize, type UidRanges } from "./index/uid-rang
 export { openLocalJournal } from "./journal/local-journal.ts";
 export { JournalCorruption } from "./journal/journal.ts";
 export { canonicalMailboxName, hierarchySeparator, superiorNames } from "./mailbox-name.ts";
-export type { PreparedMessage, Quota } from "./ports.ts";
+export type { BodyReader, PreparedMessage, Quota } from "./ports.ts";
 export {
   type CloseStoreOptions,
   closeStore,

@@ -28,6 +28,13 @@ export interface PreparedMessage {
   readonly referenceHashes: readonly number[];
 }
 
+/** A message that is compared with its checksum already and read piece by piece. */
+export interface BodyReader {
+  readonly size: number;
+  /** The bytes from `start` to before `end`, in pieces of at most `limits.compressBlockBytes`. */
+  pieces(start: number, end: number): AsyncIterable<Uint8Array>;
+}
+
 /** Reads contents of an account's messages; every byte is checked. */
 export interface ContentReader {
   /**
@@ -37,6 +44,11 @@ export interface ContentReader {
   fields(state: AccountState, row: number): Uint8Array | Promise<Uint8Array>;
   /** The message itself, with CRLF line ends. Errors likewise. */
   body(state: AccountState, row: number): Uint8Array | Promise<Uint8Array>;
+  /**
+   * The message for whoever takes it slowly; undefined where it is small enough for `body`.
+   * Errors likewise.
+   */
+  openBody?(state: AccountState, row: number): Promise<BodyReader> | undefined;
   /** Says which bodies will be asked for soon, so that they can be fetched in parallel. */
   ahead?(state: AccountState, rows: readonly number[]): void;
 }

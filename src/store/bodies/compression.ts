@@ -95,7 +95,8 @@ export async function restoreBody(body: StoredBody, slices: Slices): Promise<Uin
   return checkedBody(body, raw);
 }
 
-function expand(stored: Uint8Array, rawLength: number): Uint8Array {
+/** One compressed frame. Errors: `FormatError`. */
+export function expand(stored: Uint8Array, rawLength: number): Uint8Array {
   let raw: Uint8Array;
   try {
     raw = zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawLength) });

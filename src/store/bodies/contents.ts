@@ -2,14 +2,16 @@ import { Refusal } from "#base/assert.ts";
 import { type Clock } from "#base/clock.ts";
 import { FormatError } from "#base/bytes.ts";
 import type { AccountId } from "#base/brand.ts";
+import { limits } from "#base/limits.ts";
 import type { ObjectStore } from "#objects/index.ts";
 import type { AccountState, PackState } from "../index/account-state.ts";
 import type { Journal } from "../journal/journal.ts";
 import { readJournaled } from "../journaled-contents.ts";
-import type { ContentReader } from "../ports.ts";
+import type { BodyReader, ContentReader } from "../ports.ts";
 import { objectKey } from "../settled/names.ts";
 import { Slices } from "../slices.ts";
 import { BodyCache } from "./body-cache.ts";
+import { StoredBodyReader } from "./body-reader.ts";
 import { compressions, restoreBody, restoreSmallBody } from "./compression.ts";
 import { FieldsWindows } from "./fields-windows.ts";
 import { decodeEntry } from "./pack-entry.ts";
@@ -68,6 +70,20 @@ export class StoredContents implements ContentReader {
     } catch (error) {
       return this.#refuse(state.id, pack, error);
     }
+  }
+
+  openBody(state: AccountState, row: number): Promise<BodyReader> | undefined {
+    const columns = state.messages.arrays;
+    const size = columns.size[row]!;
+    const number = columns.pack[row]!;
+    if (size <= limits.heldBodyBytesMax || number === 0) return undefined;
+    const pack = packOf(state, number);
+    const { objects, clock } = this.#options;
+    const place = { offset: columns.offset[row]!, length: columns.length[row]!, size };
+    const source = { objects, key: objectKey(state.id, pack.name), ...place };
+    return StoredBodyReader.open(source, clock).catch((error: unknown) =>
+      this.#refuse(state.id, pack, error),
+    );
   }
 
   #readBody(key: string, place: BodyPlace): Uint8Array | Promise<Uint8Array> {

@@ -33,11 +33,15 @@ export interface EntryInfo {
   readonly places: readonly EntryPlace[];
 }
 
-export interface PackEntry extends EntryInfo, StoredBody {
+/** What the header of an entry says. */
+export interface EntryHead extends EntryInfo, Omit<StoredBody, "stored"> {
   /** Of the header; the stored body follows. */
   readonly headerLength: number;
+  readonly storedLength: number;
   readonly storedCrc: number;
 }
+
+export interface PackEntry extends EntryHead, StoredBody {}
 
 /** "ENTR" */
 export const entryMagic = 0x5254_4e45;
@@ -68,10 +72,25 @@ export function encodeEntryHeader(info: EntryInfo, body: StoredBody): Uint8Array
  * Errors: `FormatError`.
  */
 export function decodeEntry(bytes: Uint8Array, at = 0): PackEntry {
+  const head = decodeEntryHead(bytes, at);
+  const start = at + head.headerLength;
+  const end = start + head.storedLength;
+  if (end > bytes.length) throw new FormatError("A stored body is cut short");
+  return { ...head, stored: bytes.subarray(start, end) };
+}
+
+/** The length of the header that begins at `at`, of which the beginning is enough. */
+export function entryHeadLength(bytes: Uint8Array, at = 0): number {
   const source = asBuffer(bytes);
   if (at + headerBytesMin > source.length || source.readUInt32LE(at) !== entryMagic)
     throw new FormatError("No pack entry begins here");
-  const headerLength = source.readUInt32LE(at + 4);
+  return source.readUInt32LE(at + 4);
+}
+
+/** Reads the header at `at`; the stored body need not be there. Errors: `FormatError`. */
+export function decodeEntryHead(bytes: Uint8Array, at = 0): EntryHead {
+  const source = asBuffer(bytes);
+  const headerLength = entryHeadLength(bytes, at);
   if (headerLength < headerBytesMin || at + headerLength > source.length)
     throw new FormatError("The header of a pack entry has an impossible length");
   const header = source.subarray(at + fixedBytes, at + headerLength);
@@ -84,16 +103,14 @@ export function decodeEntry(bytes: Uint8Array, at = 0): PackEntry {
   const rawCrc = input.u32();
   const storedCrc = input.u32();
   const compression = compressionOf(input.u8());
-  const end = at + headerLength + storedLength;
-  if (end > source.length) throw new FormatError("A stored body is cut short");
   return {
     headerLength,
+    storedLength,
     message,
     rawLength,
     rawCrc,
     storedCrc,
     compression,
-    stored: source.subarray(at + headerLength, end),
     internalDate: input.f64(),
     sentDate: input.f64(),
     thread: input.varint(),

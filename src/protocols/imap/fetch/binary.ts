@@ -9,14 +9,18 @@ import {
   type TransferEncoding,
   transferDecoder,
 } from "#message/index.ts";
+import type { BodyReader } from "#store/index.ts";
 import type { PartialRange } from "#wire/index.ts";
 import type { Session } from "../session.ts";
+import { readRange } from "./large-sections.ts";
 import { cut } from "./sections.ts";
 
 /** A part as it is stored. */
 export interface EncodedPart {
-  readonly bytes: Uint8Array;
+  /** Undefined where it is read piece by piece. */
+  readonly bytes: Uint8Array | undefined;
   readonly encoding: TransferEncoding;
+  pieces(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 /** What decoding a part would give. */
@@ -35,19 +39,58 @@ export function encodedPart(
   parts: PartTable | undefined,
   path: readonly number[],
 ): EncodedPart | null {
-  if (path.length === 0 || parts === undefined) return { bytes: body, encoding: "binary" };
+  const place = placeOf(body.length, parts, path);
+  return place === null ? null : heldPart(body.subarray(place.start, place.end), place.encoding);
+}
+
+/** The same of a message that is read piece by piece; a small part is held. */
+export async function encodedPartOf(
+  body: BodyReader,
+  parts: PartTable | undefined,
+  path: readonly number[],
+): Promise<EncodedPart | null> {
+  const place = placeOf(body.size, parts, path);
+  if (place === null) return null;
+  const { start, end, encoding } = place;
+  if (end - start <= limits.heldBodyBytesMax)
+    return heldPart(await readRange(body, { start, end }), encoding);
+  return { bytes: undefined, encoding, pieces: () => body.pieces(start, end) };
+}
+
+interface PartPlace {
+  readonly start: number;
+  readonly end: number;
+  readonly encoding: TransferEncoding;
+}
+
+function placeOf(
+  size: number,
+  parts: PartTable | undefined,
+  path: readonly number[],
+): PartPlace | null {
+  if (path.length === 0 || parts === undefined) return { start: 0, end: size, encoding: "binary" };
   const entry = findPart(parts, path);
   if (entry === null) return null;
-  if (entry.encoding === undefined)
+  const { bodyStart: start, bodyEnd: end, encoding } = entry;
+  if (encoding === undefined)
     throw new Refusal("UNKNOWN-CTE", "A part has an unknown content transfer encoding");
-  return { bytes: body.subarray(entry.bodyStart, entry.bodyEnd), encoding: entry.encoding };
+  return { start, end, encoding };
+}
+
+function heldPart(bytes: Uint8Array, encoding: TransferEncoding): EncodedPart {
+  return { bytes, encoding, pieces: () => steps(bytes) };
+}
+
+function* steps(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += limits.decodedStepBytes)
+    yield bytes.subarray(at, at + limits.decodedStepBytes);
 }
 
 /** The decoded part, or undefined where it is too large to be decoded at a time. */
 export function decodeSmall(part: EncodedPart): Uint8Array | undefined {
-  if (isIdentity(part.encoding)) return part.bytes;
-  if (part.bytes.length > limits.decodedBytesMax) return undefined;
-  return decodePart(part.bytes, part.encoding);
+  const { bytes, encoding } = part;
+  if (bytes === undefined || isIdentity(encoding)) return bytes;
+  return bytes.length > limits.decodedBytesMax ? undefined : decodePart(bytes, encoding);
 }
 
 function isIdentity(encoding: TransferEncoding): boolean {
@@ -57,9 +100,8 @@ function isIdentity(encoding: TransferEncoding): boolean {
 /** Decodes piece by piece and lets others work in between. */
 async function* decodedPieces(session: Session, part: EncodedPart): AsyncGenerator<Uint8Array> {
   const decoder = transferDecoder(part.encoding);
-  const { bytes } = part;
-  for (let at = 0; at < bytes.length; at += limits.decodedStepBytes) {
-    yield decoder.push(bytes.subarray(at, at + limits.decodedStepBytes));
+  for await (const piece of part.pieces()) {
+    yield decoder.push(piece);
     const pause = session.pause();
     if (pause !== undefined) await pause;
   }

@@ -2,7 +2,7 @@ import { Refusal, unreachable } from "#base/assert.ts";
 import { noBytes } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import type { CachedFields, PartTable } from "#message/index.ts";
-import { seenBit } from "#store/index.ts";
+import { type BodyReader, seenBit } from "#store/index.ts";
 import { noRanges, type Ranges, rangesContain, rangesOf } from "#wire/index.ts";
 import { flagsText } from "../flags.ts";
 import { emailId, threadId } from "../object-ids.ts";
@@ -12,11 +12,13 @@ import {
   decodeSmall,
   type EncodedPart,
   encodedPart,
+  encodedPartOf,
   measure,
   writeDecoded,
   writeLarge,
 } from "./binary.ts";
 import { isDamage, readFields } from "./contents.ts";
+import { largeSection, writeLargeSection } from "./large-sections.ts";
 import type { BodyItem, ColumnItem, FetchPlan, FieldsItem } from "./plan.ts";
 import { cut, sectionBytes } from "./sections.ts";
 
@@ -29,7 +31,7 @@ const seenFlag = { bits: seenBit, keywords: [] };
 interface Contents {
   readonly uid: number;
   readonly fields: CachedFields | undefined;
-  readonly body: Uint8Array | undefined;
+  readonly body: Uint8Array | BodyReader | undefined;
 }
 
 /**
@@ -332,7 +334,8 @@ export class FetchRun {
         if (row < 0 || fields === undefined) return undefined;
       }
       if (this.#plan.bodies.length === 0) return { uid, fields, body: undefined };
-      const body = session.account.body(mailbox.rows.arrays.message[row]!);
+      const message = mailbox.rows.arrays.message[row]!;
+      const body = session.account.openBody(message) ?? session.account.body(message);
       return { uid, fields, body: body instanceof Promise ? await body : body };
     } catch (error) {
       this.#noteFailure(error);
@@ -367,16 +370,20 @@ export class FetchRun {
     const parts: PartTable | undefined = contents.fields?.parts;
     switch (item.kind) {
       case "section": {
-        const bytes = sectionBytes(body, parts, item);
+        const bytes =
+          body instanceof Uint8Array
+            ? sectionBytes(body, parts, item)
+            : await largeSection(body, parts, item);
         this.#writeName(item.label);
         if (item.partial !== null) output.ascii("<").number(item.partial.offset).ascii(">");
         output.space();
         if (bytes === null) output.ascii("NIL");
-        else output.literal(bytes);
+        else if (bytes instanceof Uint8Array) output.literal(bytes);
+        else await writeLargeSection(session, body as BodyReader, bytes);
         return;
       }
       case "binarySize": {
-        const part = encodedPart(body, parts, item.part);
+        const part = await this.#encodedPart(contents, item.part);
         const small = part === null ? noBytes : decodeSmall(part);
         const size = small?.length ?? (await measure(session, part!)).size;
         this.#writeName(item.label);
@@ -384,10 +391,19 @@ export class FetchRun {
         return;
       }
       case "binary":
-        return this.#writeBinary(item, encodedPart(body, parts, item.part));
+        return this.#writeBinary(item, await this.#encodedPart(contents, item.part));
       default:
         unreachable(item);
     }
+  }
+
+  #encodedPart(
+    { body, fields }: Contents,
+    path: readonly number[],
+  ): EncodedPart | null | Promise<EncodedPart | null> {
+    return body instanceof Uint8Array
+      ? encodedPart(body, fields?.parts, path)
+      : encodedPartOf(body!, fields?.parts, path);
   }
 
   async #writeBinary(

@@ -3,7 +3,7 @@ import { type PartTable, sectionRange } from "#message/index.ts";
 import type { PartialRange } from "#wire/index.ts";
 import type { BodyItem } from "./plan.ts";
 
-type SectionItem = Extract<BodyItem, { kind: "section" }>;
+export type SectionItem = Extract<BodyItem, { kind: "section" }>;
 
 /**
  * The bytes of a BODY section, as a view of `body` where that is possible, or null where the
@@ -37,7 +37,7 @@ export function cut(bytes: Uint8Array, partial: PartialRange | null): Uint8Array
  * A literal must not contain NUL (RFC 9051 §4.3), and all sizes were told: so 0x80 stands in.
  * BINARY gives the bytes as they are.
  */
-function withoutNul(bytes: Uint8Array): Uint8Array {
+export function withoutNul(bytes: Uint8Array): Uint8Array {
   if (!asBuffer(bytes).includes(0)) return bytes;
   return bytes.map((byte) => (byte === 0 ? 0x80 : byte));
 }
