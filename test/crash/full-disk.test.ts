@@ -1,6 +1,5 @@
 /** A disk of its own that fills up: writes are refused, reads go on, nothing is lost. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,19 +8,19 @@ import { limits } from "#base/limits.ts";
 import { seededRandom } from "#base/random.ts";
 import { ImapRefused } from "../client/imap-client.ts";
 import { LmtpClient } from "../client/lmtp-client.ts";
-import { connect, missing, TestServer } from "../interop/server.ts";
+import { connect, missing, run, TestServer } from "../interop/server.ts";
 import { login, messageOf, readAccount } from "./load.ts";
 import { AccountWitness } from "./witness.ts";
 
 const diskBytes = 400 * 1024 * 1024;
 
 /** A small disk in memory, or why there is none. */
-function mountDisk(t: TestContext): string | undefined {
+async function mountDisk(t: TestContext): Promise<string | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "roost-disk-"));
   const options = ["-t", "tmpfs", "-o", `size=${diskBytes}`, "tmpfs", folder];
-  const mounted = spawnSync("mount", options).status === 0;
-  t.after(() => {
-    if (mounted) spawnSync("umount", ["-l", folder]);
+  const mounted = (await run("mount", options)).code === 0;
+  t.after(async () => {
+    if (mounted) await run("umount", ["-l", folder]);
     rmSync(folder, { recursive: true, force: true });
   });
   return mounted ? folder : undefined;
@@ -60,7 +59,7 @@ async function delivered(server: TestServer, text: string): Promise<void> {
 }
 
 test("a full disk", { skip: missing("mount", "umount") }, async (t) => {
-  const disk = mountDisk(t);
+  const disk = await mountDisk(t);
   if (disk === undefined) return t.skip("may not mount a disk here (not root?)");
   const filler = join(disk, "filler");
   const server = new TestServer({ dataDir: join(disk, "data") });
