@@ -73,7 +73,7 @@ async function strain(load: Load, witnesses: readonly AccountWitness[]): Promise
   const failed = Promise.all(clients);
   failed.catch(() => {});
   const killed = (async () => {
-    await pause(random, 1500);
+    await pause(random, 1500, 200);
     // A stop settles everything: sometimes it is cut off, sometimes it may come to its end.
     const how = random.below(4);
     if (how === 0) {
@@ -90,8 +90,8 @@ async function strain(load: Load, witnesses: readonly AccountWitness[]): Promise
   await failed;
 }
 
-function pause(random: Random, msMax: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, random.below(msMax)));
+function pause(random: Random, msMax: number, msMin = 0): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, msMin + random.below(msMax)));
 }
 
 if (import.meta.main) {
