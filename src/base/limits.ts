@@ -139,6 +139,8 @@ export const limits = {
   threadReferencesMax: 32,
   /** Expunge history that is always kept, per mailbox. */
   expungeHistoryEntriesMin: 10_000,
+  /** Beyond it even young entries go: clients that were away then look at everything anew. */
+  expungeHistoryEntriesMax: 1_000_000,
   expungeHistoryMs: 30 * 24 * 3600 * 1000,
   /** How long dropped objects are kept. */
   retentionMs: 7 * 24 * 3600 * 1000,

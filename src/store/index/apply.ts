@@ -333,6 +333,7 @@ function expunge(context: Context, change: ChangeOf<"expunged">): void {
     const at = history.count++;
     history.arrays.uid[at] = uid;
     history.arrays.modseq[at] = unit.modseq;
+    history.arrays.at[at] = Math.floor(unit.at / 1000);
     countRow(context, mailbox, {
       content: columns.message[row]!,
       flags: columns.flags[row]!,
@@ -343,20 +344,28 @@ function expunge(context: Context, change: ChangeOf<"expunged">): void {
   }
   mailbox.rows.remove(gone);
   touch(mailbox, unit);
-  trimHistory(mailbox);
+  trimHistory(mailbox, unit.at);
 }
 
-/** Halves a history that has grown to four times what is always kept. */
-function trimHistory(mailbox: MailboxState): void {
+/**
+ * Drops expunges that are older than `limits.expungeHistoryMs`, but for the last
+ * `limits.expungeHistoryEntriesMin`; beyond `limits.expungeHistoryEntriesMax` also younger ones.
+ * Works on a quarter of the history or not at all, so that its cost stays small.
+ */
+function trimHistory(mailbox: MailboxState, now: number): void {
   const { history } = mailbox;
-  const keep = limits.expungeHistoryEntriesMin;
-  if (history.count < keep * 4) return;
-  const drop = history.count - keep * 2;
-  mailbox.historyFloor = history.arrays.modseq[drop - 1]!;
+  const spare = history.count - limits.expungeHistoryEntriesMin;
+  if (spare <= 0) return;
+  const { uid, modseq, at } = history.arrays;
+  const cutoff = Math.max(0, Math.floor((now - limits.expungeHistoryMs) / 1000));
+  const old = Math.min(spare, lowerBound(at, history.count, cutoff));
+  const over = history.count - limits.expungeHistoryEntriesMax;
+  const drop = over > 0 ? Math.max(old, over + (history.count >> 2)) : old;
+  if (drop === 0 || drop * 4 < history.count) return;
+  mailbox.historyFloor = modseq[drop - 1]!;
   // All entries of one modseq go together: the floor must not split a unit.
-  const first = lowerBound(history.arrays.modseq, history.count, mailbox.historyFloor + 1);
-  history.arrays.uid.copyWithin(0, first, history.count);
-  history.arrays.modseq.copyWithin(0, first, history.count);
+  const first = lowerBound(modseq, history.count, mailbox.historyFloor + 1);
+  for (const column of [uid, modseq, at]) column.copyWithin(0, first, history.count);
   history.count -= first;
 }
 

@@ -20,7 +20,12 @@ export const mailboxColumns = {
 } as const;
 
 /** Expunged uids in the order of their modseqs. RFC 7162 §3.2.6 */
-export const historyColumns = { uid: Uint32Array, modseq: Float64Array } as const;
+export const historyColumns = {
+  uid: Uint32Array,
+  modseq: Float64Array,
+  /** Seconds since 1970. */
+  at: Uint32Array,
+} as const;
 
 /**
  * One mailbox in memory. Only `apply` changes it; everybody else reads.
