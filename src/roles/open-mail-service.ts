@@ -63,7 +63,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
 }
 
 /** What a client may want to know before it logs in. */
-const greeted = new Set(["IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE"]);
+const greeted = new Set(["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE"]);
 
 /** Opens the store in the data folder. Errors: `Refusal` INUSE, CORRUPTION. */
 async function openLocalStore(parts: MailServiceParts): Promise<OpenedStore> {
