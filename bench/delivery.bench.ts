@@ -107,7 +107,7 @@ await measure("LMTP session", async () => {
       deliver: delivery,
       clock,
       log,
-      arriving: new ByteBudget(limits.arrivingBytesMax),
+      arriving: new ByteBudget(limits.arrivingMailBytesMax),
       hostname: "mx.example.org",
       messageBytesMax: limits.messageBytesMax,
     },

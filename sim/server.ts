@@ -76,7 +76,7 @@ export class SimServer {
   readonly #opened: OpenedStore;
   readonly #delivery: Delivery;
   readonly #arrivingBytes = new ArrivingBytes();
-  readonly #arriving = new ByteBudget(limits.arrivingBytesMax);
+  readonly #arriving = new ByteBudget(limits.arrivingMailBytesMax);
   dead = false;
   #stopping = false;
 

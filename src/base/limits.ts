@@ -11,8 +11,10 @@ export const limits = {
   // Messages
   /** A message as it arrives, in bytes with CRLF line ends. */
   messageBytesMax: 50 * MiB,
-  /** Memory for all messages that are arriving at one time; more arrivals wait. */
+  /** Memory for all messages that arrive by APPEND at one time; more of them wait. */
   arrivingBytesMax: 256 * MiB,
+  /** The same for LMTP; what goes beyond is refused for the time being. */
+  arrivingMailBytesMax: 128 * MiB,
   /** What one account may take of it, with all its sessions. */
   arrivingShareBytesMax: 128 * MiB,
   /** How long a client that has taken of it may be silent. */

@@ -48,7 +48,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
     deliver: delivery,
     clock,
     log,
-    arriving: new ByteBudget(limits.arrivingBytesMax),
+    arriving: new ByteBudget(limits.arrivingMailBytesMax),
     hostname: settings.hostname ?? hostname(),
     messageBytesMax: limits.messageBytesMax,
   };
