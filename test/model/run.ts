@@ -1,4 +1,5 @@
 /** Runs random commands from a seed and compares every answer with the model. */
+import { concatBytes, utf8 } from "#base/bytes.ts";
 import type { Log } from "#base/log.ts";
 import type { Token } from "#wire/index.ts";
 import { type Answer, ImapClient, ImapClosed, type Untagged } from "../client/imap-client.ts";
@@ -200,9 +201,17 @@ class Run {
     const stranded = session.isStranded;
     this.commands++;
     this.#say(`${name} > ${planned.text}`);
+    // Now and then the next command is on its way before the answer to this one.
+    const pipelined = !stranded && this.#dice.oneIn(10);
     let answer: Answer;
+    let next: Promise<Answer> | undefined;
     try {
-      answer = await client.command(planned.text, ...(planned.literals ?? []));
+      if (pipelined) {
+        await client.send(concatBytes([wireForm("p1", planned), wireForm("p2", { text: "NOOP" })]));
+        answer = await client.until("p1");
+        next = client.until("p2");
+        next.catch(() => undefined);
+      } else answer = await client.command(planned.text, ...(planned.literals ?? []));
     } catch (error) {
       if (!(error instanceof ImapClosed) || !stranded) throw error;
       this.#say(`${name} < (goodbye)`);
@@ -220,6 +229,13 @@ class Run {
       "A session goes on although its mailbox was deleted",
     );
     await this.#compare(session, planned, answer);
+    if (next !== undefined) {
+      const following = noop(this.#world, session)!;
+      const end = await next;
+      this.#heard(session, following, end);
+      demandEqual(end.status, "OK", "Answer to a pipelined NOOP");
+      await this.#compare(session, following, end);
+    }
     if (planned.text === "NOOP" && this.#dice.oneIn(2)) remember(this.#world, session);
   }
 
@@ -292,10 +308,8 @@ class Run {
           fetched.items.has("UID") || planned.claims?.(fetched) === true,
           () => `A FETCH response of uid ${fetched.message.uid} without UID`,
         );
-    if (!refused) {
-      planned.check?.(answer, told);
-      session.checkComplete(planned.sync);
-    }
+    if (!refused) planned.check?.(answer, told);
+    session.checkComplete(planned.sync);
     for (const other of [...this.#sessions])
       if (other.idling !== undefined) await this.#drain(other);
     demandEqual(this.#errors, [], "Errors in the server's log");
@@ -365,6 +379,19 @@ class Run {
     session.take(events.splice(0), this.#world.account, { sync: "all" });
     session.checkComplete("all");
   }
+}
+
+/** A command as it is sent, its literals without waiting. */
+function wireForm(
+  tag: string,
+  { text, literals = [] }: Pick<Planned, "text" | "literals">,
+): Uint8Array {
+  const parts = text.split("{}").map((part) => utf8(part));
+  const pieces = [utf8(`${tag} `), parts[0]!];
+  literals.forEach((literal, index) =>
+    pieces.push(utf8(`{${literal.length}+}\r\n`), literal, parts[index + 1]!),
+  );
+  return concatBytes([...pieces, utf8("\r\n")]);
 }
 
 /** A response as it came, more or less. */

@@ -214,6 +214,7 @@ const selections: readonly (readonly string[])[] = [
   ["SUBSCRIBED"],
   ["SPECIAL-USE"],
   ["SUBSCRIBED", "RECURSIVEMATCH"],
+  ["SUBSCRIBED", "RECURSIVEMATCH"],
   ["SPECIAL-USE", "RECURSIVEMATCH"],
   ["SUBSCRIBED", "SPECIAL-USE"],
   ["REMOTE", "SUBSCRIBED"],
@@ -245,9 +246,10 @@ export const list: Generator = ({ dice, account }, session) => {
   const several = dice.oneIn(4);
   const sent = Array.from({ length: several ? dice.between(1, 3) : 1 }, () => dice.pick(patterns));
   const reference = dice.pick(references);
-  const returns = dice.oneIn(2)
-    ? dice.some(["SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"])
-    : [];
+  const returns =
+    dice.oneIn(2) || select.includes("RECURSIVEMATCH")
+      ? dice.some(["SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"])
+      : [];
   const items = dice.some(statusItems);
   const extended = select.length > 0 || several || returns.length > 0;
   const root = !extended && sent[0] === "";

@@ -136,7 +136,8 @@ export const rename: Generator = (world, session) => {
 
 function subscription(word: "SUBSCRIBE" | "UNSUBSCRIBE"): Generator {
   return ({ dice, account }, session) => {
-    const sent = anyName(dice);
+    // Those that lie deep are what RECURSIVEMATCH is about.
+    const sent = dice.oneIn(2) ? anyName(dice) : dice.pick(["A/B", "A/B/C", "B/x y"]);
     const name = canonical(sent);
     return {
       text: `${word} ${quotedName(sent, session.utf8)}`,
