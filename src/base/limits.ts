@@ -98,6 +98,8 @@ export const limits = {
   similarPacksMax: 8,
   /** Packs below this size are similar, whatever their size is. */
   smallPackBytesMax: 64 * KiB,
+  /** Header fields that are kept among the cached fields of a message. */
+  keptHeaderBytesMax: 4 * KiB,
   /** Read-ahead over the cached fields of a pack: first, and after many reads in a row. */
   fieldsWindowBytesMin: 16 * KiB,
   fieldsWindowBytesMax: 512 * KiB,

@@ -3,8 +3,9 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { FormatError, fromLatin1, fromUtf8, latin1 } from "#base/bytes.ts";
 import { seededRandom } from "#base/random.ts";
-import { CachedFields, encodeCachedFields } from "./cached-fields.ts";
+import { areKeptFields, CachedFields, encodeCachedFields } from "./cached-fields.ts";
 import { addressText, decodeEnvelope } from "./decode-envelope.ts";
+import { headerFields } from "./header-fields.ts";
 import { parseMessage } from "./parse.ts";
 
 const directory = new URL("../../test/messages/", import.meta.url);
@@ -164,6 +165,30 @@ test("damage is a FormatError or harmless", () => {
 
 test("another version is refused", () => {
   const other = Uint8Array.from(read("plain").bytes);
-  other[3] = 2;
+  other[3] = 1;
   assert.throws(() => new CachedFields(other), FormatError);
+});
+
+test("the kept header answers as the whole one does", () => {
+  const names = ["Subject", "FROM", "date", "References", "Content-Type", "X-Priority"];
+  assert.ok(areKeptFields(names));
+  assert.ok(!areKeptFields(["Subject", "Received"]));
+  for (const file of readdirSync(directory).filter((name) => name.endsWith(".eml"))) {
+    const message = readFileSync(new URL(file, directory));
+    const fields = fieldsOf(message);
+    const header = message.subarray(0, fields.headerBytes);
+    for (const some of [names, ["subject"], ["to", "cc"], []])
+      if (fields.keptHeader !== undefined)
+        assert.deepEqual(
+          headerFields(fields.keptHeader, some, false),
+          headerFields(header, some, false),
+          `${file}: ${some}`,
+        );
+  }
+});
+
+test("a header of which too much would have to be kept", () => {
+  const long = `References:${` <${"x".repeat(60)}@example.org>\r\n`.repeat(80)}Subject: s\r\n\r\n`;
+  assert.equal(fieldsOf(Buffer.from(long)).keptHeader, undefined);
+  assert.equal(latin1(fieldsOf(Buffer.from("\r\nbody")).keptHeader!), "\r\n");
 });

@@ -2,13 +2,15 @@
  * What FETCH, SEARCH, SORT and THREAD need of a message, encoded once when it arrives.
  * @format cached-fields
  */
-import { FormatError, asBuffer } from "#base/bytes.ts";
+import { FormatError, asBuffer, latin1 } from "#base/bytes.ts";
+import { limits } from "#base/limits.ts";
 import type { Address } from "./addresses.ts";
 import { encodeBodyStructure } from "./body-structure.ts";
 import { parseDate } from "./dates.ts";
 import { decodeHeaderText } from "./encoded-words.ts";
 import { encodeEnvelope, envelopeOf } from "./envelope.ts";
 import { foldCase } from "./folding.ts";
+import { FieldSelection } from "./header-fields.ts";
 import { parseMessageIds } from "./message-ids.ts";
 import { PartTable, encodePartTable } from "./part-table.ts";
 import type { ParsedMessage } from "./part.ts";
@@ -30,11 +32,12 @@ const sections = [
   "cc",
   "fromDisplay",
   "toDisplay",
+  "keptHeader",
   "parts",
 ] as const;
 type Section = (typeof sections)[number];
 
-const version = 1;
+const version = 2;
 /** "RCF" and the version, little-endian. */
 const magic = 0x46_43_52 + version * 0x100_0000;
 const fixedBytes = 28;
@@ -45,9 +48,45 @@ const dateFlag = 2;
 const sectionNumber = new Map<Section, number>(sections.map((name, index) => [name, index]));
 
 /**
+ * The fields that mail programs ask for to show a list of messages. A name that a message does not
+ * have costs nothing.
+ */
+const keptFieldNames: ReadonlySet<string> = new Set([
+  "bcc",
+  "cc",
+  "content-type",
+  "date",
+  "disposition-notification-to",
+  "from",
+  "importance",
+  "in-reply-to",
+  "list-id",
+  "list-post",
+  "list-unsubscribe",
+  "mail-followup-to",
+  "mail-reply-to",
+  "message-id",
+  "mime-version",
+  "newsgroups",
+  "priority",
+  "references",
+  "reply-to",
+  "sender",
+  "subject",
+  "to",
+  "x-priority",
+]);
+const keptFields = new FieldSelection([...keptFieldNames], false);
+
+/** Whether `CachedFields.keptHeader` holds all fields of these names that the message has. */
+export function areKeptFields(names: readonly string[]): boolean {
+  return names.every((name) => keptFieldNames.has(name.toLowerCase()));
+}
+
+/**
  * What a store keeps beside a message so that it need not be read again: the ENVELOPE,
- * BODYSTRUCTURE and BODY as IMAP bytes, the preview, the keys for SORT and THREAD, and where the
- * parts lie. The layout is described in docs/formats/cached-fields.md.
+ * BODYSTRUCTURE and BODY as IMAP bytes, the preview, the keys for SORT and THREAD, the header fields
+ * that are asked for most, and where the parts lie. The layout is described in docs/formats/cached-fields.md.
  */
 export function encodeCachedFields(message: ParsedMessage): Uint8Array {
   const { root, partCount } = message;
@@ -70,6 +109,7 @@ export function encodeCachedFields(message: ParsedMessage): Uint8Array {
     mailboxKey(envelope.cc),
     displayKey(envelope.from),
     displayKey(envelope.to),
+    keptText(header.bytes),
   ];
   const parts = encodePartTable(root, partCount);
   const text = texts.join("");
@@ -89,6 +129,12 @@ export function encodeCachedFields(message: ParsedMessage): Uint8Array {
   bytes.write(text, sectionsAt, "latin1");
   bytes.set(parts, end);
   return bytes;
+}
+
+/** One character per byte; empty where it is too long to be kept. */
+function keptText(header: Uint8Array): string {
+  const kept = keptFields.select(header);
+  return kept.length > limits.keptHeaderBytesMax ? "" : latin1(kept);
 }
 
 /** The UTF-8 bytes of `text`, one character per byte. */
@@ -235,6 +281,15 @@ export class CachedFields {
   }
   get toDisplayKey(): string {
     return this.#text("toDisplay", "utf8");
+  }
+
+  /**
+   * The fields of the header that `areKeptFields` names, as they stand there, and an empty line;
+   * undefined where they are too long to be kept.
+   */
+  get keptHeader(): Uint8Array | undefined {
+    const kept = this.#section("keptHeader");
+    return kept.length === 0 ? undefined : kept;
   }
 
   /** Where the parts lie. @throws FormatError */

@@ -141,6 +141,8 @@ function exercise(message: Buffer): void {
   const some = headerFields(header, ["subject", "to"], false);
   const others = headerFields(header, ["subject", "to"], true);
   assert.ok(some.length + others.length <= header.length + 6);
+  if (fields.keptHeader !== undefined)
+    assert.ok(asBuffer(headerFields(fields.keptHeader, ["subject", "to"], false)).equals(some));
   let text = 0;
   for (const piece of searchableText(message, parts, "text")) text += piece.text.length;
   assert.ok(text <= message.length * 40 + 100);

@@ -237,3 +237,19 @@ test("a response too long for the output is flushed between its items", async ()
   client.stream.resume();
   assert.equal((await pending).match(/\{59000\}/g)?.length, 50);
 });
+
+test("HEADER.FIELDS of what is kept of a header, and of what was too long for that", async () => {
+  const mailbox = await TestMailbox.open();
+  const kept = "From: a@example.org\r\nX-Other: 1\r\nSubject: one\r\n two\r\n\r\ntext";
+  const long = `References: ${"<x@example.org>\r\n ".repeat(400)}\r\nSubject: long\r\n\r\ntext`;
+  for (const text of [kept, long, kept]) await mailbox.add([{ text }]);
+  const client = await mailbox.select("SELECT INBOX");
+  const line = (seq: number, subject: string): string =>
+    `* ${seq} FETCH (UID ${seq} BODY[HEADER.FIELDS (SUBJECT DATE)] {${subject.length}}\r\n${subject})\r\n`;
+  const one = "Subject: one\r\n two\r\n\r\n";
+  const expected = line(1, one) + line(2, "Subject: long\r\n\r\n") + line(3, one);
+  assert.equal(
+    await client.command("UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT DATE)])"),
+    `${expected}tag OK FETCH completed\r\n`,
+  );
+});

@@ -1,5 +1,5 @@
 /** What a FETCH asks for, in the form in which it is answered. */
-import { FieldSelection, type SectionKind } from "#message/index.ts";
+import { areKeptFields, FieldSelection, type SectionKind } from "#message/index.ts";
 import type { FetchCommand, FetchItem, PartialRange } from "#wire/index.ts";
 
 /** Items that the columns of the mailbox and of the account answer. */
@@ -23,6 +23,8 @@ export type BodyItem =
       readonly section: SectionKind;
       /** For HEADER.FIELDS and HEADER.FIELDS.NOT. */
       readonly selection: FieldSelection | undefined;
+      /** Selects nothing but what the cached fields keep of the header. */
+      readonly kept: boolean;
       readonly partial: PartialRange | null;
     }
   | {
@@ -40,6 +42,8 @@ export interface FetchPlan {
   readonly bodies: readonly BodyItem[];
   /** The cached fields are needed, be it to find parts. */
   readonly needsFields: boolean;
+  /** The header that the cached fields keep is enough for all bodies. */
+  readonly keptHeader: boolean;
   /** What is asked for counts as reading the message. RFC 9051 §6.4.5 */
   readonly setsSeen: boolean;
   /** Only messages that changed after this modseq. RFC 7162 §3.1.4.1 */
@@ -94,7 +98,8 @@ class PlanBuilder {
   #addWhole(label: string, section: SectionKind): void {
     if (section !== "HEADER") this.setsSeen = true;
     const selection = undefined;
-    this.#addBody({ kind: "section", label, part: [], section, selection, partial: null });
+    const kept = false;
+    this.#addBody({ kind: "section", label, part: [], section, selection, kept, partial: null });
   }
 
   #addBody(item: BodyItem): void {
@@ -110,7 +115,8 @@ function sectionItem(item: Extract<FetchItem, { item: "BODY[]" }>): BodyItem {
   const chooses = text === "HEADER.FIELDS" || text === "HEADER.FIELDS.NOT";
   const selection = chooses ? new FieldSelection(fields, text === "HEADER.FIELDS.NOT") : undefined;
   const section = chooses ? "HEADER" : (text ?? "");
-  return { kind: "section", label, part, section, selection, partial };
+  const kept = text === "HEADER.FIELDS" && part.length === 0 && areKeptFields(fields);
+  return { kind: "section", label, part, section, selection, kept, partial };
 }
 
 /** The work that `command` asks for. */
@@ -126,6 +132,7 @@ export function planFetch(command: FetchCommand): FetchPlan {
     fields: [...builder.fields],
     bodies,
     needsFields: builder.fields.size > 0 || bodies.some(needsParts),
+    keptHeader: bodies.every((item) => item.kind === "section" && item.kept),
     setsSeen: builder.setsSeen,
     changedSince: command.changedSince ?? 0,
   };

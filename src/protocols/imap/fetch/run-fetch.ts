@@ -20,7 +20,7 @@ import {
 import { isDamage, readFields } from "./contents.ts";
 import { largeSection, writeLargeSection } from "./large-sections.ts";
 import type { BodyItem, ColumnItem, FetchPlan, FieldsItem } from "./plan.ts";
-import { cut, sectionBytes } from "./sections.ts";
+import { cut, keptSectionBytes, sectionBytes, type SectionItem } from "./sections.ts";
 
 /** Rows that are written before it is looked whether it is time for a pause. */
 const rowsPerLook = 64;
@@ -57,7 +57,7 @@ export class FetchRun {
   /** Answers for the messages in `uids` that are there; lets others work meanwhile. */
   async run(uids: Ranges): Promise<void> {
     const session = this.#session;
-    const step = this.#plan.bodies.length > 0 || this.#plan.setsSeen ? "slice" : "rows";
+    const step = this.#plan.keptHeader && !this.#plan.setsSeen ? "rows" : "slice";
     session.startSlice();
     for (let i = 0; i < uids.length; i += 2) {
       const last = uids[i + 1]!;
@@ -96,6 +96,10 @@ export class FetchRun {
         this.#waiting = fields;
         return uid[row]!;
       }
+      if (this.#plan.bodies.length > 0 && fields?.keptHeader === undefined) {
+        this.#waiting = this.#writeMessage(uid[row]!, noRanges).then(() => undefined);
+        return uid[row]! + 1;
+      }
       this.#writeWithFields(row, fields);
     }
     return last + 1;
@@ -127,7 +131,11 @@ export class FetchRun {
     const { output } = this.#session;
     if (fields === undefined && this.#plan.columns.length === 0) return;
     this.#writeHead(row);
-    if (fields !== undefined) for (const item of this.#plan.fields) this.#writeField(item, fields);
+    if (fields !== undefined) {
+      for (const item of this.#plan.fields) this.#writeField(item, fields);
+      for (const item of this.#plan.bodies as readonly SectionItem[])
+        this.#writeSection(item, keptSectionBytes(fields.keptHeader!, item));
+    }
     output.ascii(")\r\n");
   }
 
@@ -374,13 +382,9 @@ export class FetchRun {
           body instanceof Uint8Array
             ? sectionBytes(body, parts, item)
             : await largeSection(body, parts, item);
-        this.#writeName(item.label);
-        if (item.partial !== null) output.ascii("<").number(item.partial.offset).ascii(">");
-        output.space();
-        if (bytes === null) output.ascii("NIL");
-        else if (bytes instanceof Uint8Array) output.literal(bytes);
-        else await writeLargeSection(session, body as BodyReader, bytes);
-        return;
+        if (bytes === null || bytes instanceof Uint8Array) return this.#writeSection(item, bytes);
+        this.#writeSectionName(item);
+        return writeLargeSection(session, body as BodyReader, bytes);
       }
       case "binarySize": {
         const part = await this.#encodedPart(contents, item.part);
@@ -404,6 +408,20 @@ export class FetchRun {
     return body instanceof Uint8Array
       ? encodedPart(body, fields?.parts, path)
       : encodedPartOf(body!, fields?.parts, path);
+  }
+
+  #writeSection(item: SectionItem, bytes: Uint8Array | null): void {
+    const { output } = this.#session;
+    this.#writeSectionName(item);
+    if (bytes === null) output.ascii("NIL");
+    else output.literal(bytes);
+  }
+
+  #writeSectionName({ label, partial }: SectionItem): void {
+    const { output } = this.#session;
+    this.#writeName(label);
+    if (partial !== null) output.ascii("<").number(partial.offset).ascii(">");
+    output.space();
   }
 
   async #writeBinary(

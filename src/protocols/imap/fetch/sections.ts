@@ -26,6 +26,11 @@ export function sectionBytes(
   return withoutNul(cut(selection === undefined ? bytes : selection.select(bytes), partial));
 }
 
+/** The same of a section for which the kept header is enough. */
+export function keptSectionBytes(keptHeader: Uint8Array, item: SectionItem): Uint8Array {
+  return withoutNul(cut(item.selection!.select(keptHeader), item.partial));
+}
+
 /** A part of `bytes`; empty where it begins beyond their end. RFC 9051 §6.4.5 */
 export function cut(bytes: Uint8Array, partial: PartialRange | null): Uint8Array {
   if (partial === null) return bytes;
