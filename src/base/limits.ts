@@ -104,8 +104,10 @@ export const limits = {
   fieldsWindowBytesMin: 16 * KiB,
   fieldsWindowBytesMax: 512 * KiB,
   fieldsWindowsMax: 16,
-  /** Bodies that were read from packs and may be asked for again, and the greatest of them. */
+  /** Compressed bodies that were read from packs and may be asked for again, piece by piece, and the
+   * smallest and the greatest of them. */
   bodyCacheBytes: 16 * MiB,
+  cachedBodyBytesMin: 128 * KiB,
   cachedBodyBytesMax: 2 * MiB,
   /** A larger message is sent to a client piece by piece. */
   heldBodyBytesMax: 1 * MiB,
@@ -267,8 +269,12 @@ export const limits = {
   lingerMs: 2_000,
   /** Bytes taken from a peer before somebody reads them. */
   inputBufferBytes: 64 * KiB,
-  /** Writes of one burst up to this size are copied together rather than sent piecewise. */
-  mergedWriteBytesMax: 128 * KiB,
+  /** Bytes that are handed to the system at a time where there is much to send. */
+  writeBytes: 128 * KiB,
+  /** Bytes of a connection that the system has not taken yet: more make who writes wait. */
+  unsentBytesMax: 256 * KiB,
+  /** Neighbouring parts of a write up to this size are copied together. */
+  mergedPartBytesMax: 16 * KiB,
   /** Output of one step of a decompressor, under COMPRESS=DEFLATE. */
   inflatedBytesMax: 16 * KiB,
   /** Silence after which TCP asks whether the peer is still there. */
@@ -298,6 +304,7 @@ assert(limits.compressBlockBytes <= limits.heldBodyBytesMax, "Bodies of one bloc
 assert(limits.batchBytesMax * 2 <= limits.segmentBytes, "A segment holds several batches");
 assert(limits.segmentBytes < limits.tailBytesMax, "The tail holds several segments");
 assert(limits.messageBytesMax < limits.packBytesMax, "A message fits a pack");
+assert(limits.writeBytes < limits.unsentBytesMax, "One write is prepared while another is sent");
 assert(limits.batchEntriesMax <= 0x1_0000, "Positions have 16 bits for the entry of a batch");
 assert(limits.batchBytesMax < limits.journalQueueBytesMax, "The journal's queue fills a batch");
 assert(limits.penaltyDelayMsMin <= limits.penaltyDelayMsMax, "Delays grow up to their limit");

@@ -24,8 +24,9 @@ function pending<T>(): Pending<T> {
  *
  * Inwards it takes at most `limits.inputBufferBytes` (and what the socket itself buffers) while
  * nobody reads. Outwards it collects what is written until the thread has nothing else to do, and
- * sends that at once; so the responses of a pipelined burst leave in one write. More than
- * `limits.outputBufferBytes` on the way makes writers wait.
+ * sends that at once; so the responses of a pipelined burst leave in one write. Much output leaves
+ * in writes of `limits.writeBytes`, and more than `limits.unsentBytesMax` on the way makes writers
+ * wait: there is something to do for the socket while the next bytes are made.
  */
 export class SocketStream implements ByteStream {
   readonly #socket: Socket;
@@ -38,6 +39,7 @@ export class SocketStream implements ByteStream {
   #inputEnded = false;
 
   #outgoing: Uint8Array[] = [];
+  #outgoingBytes = 0;
   /** Bytes that were written to us and that the kernel has not taken yet. */
   #unsentBytes = 0;
   #flushWanted = false;
@@ -78,14 +80,17 @@ export class SocketStream implements ByteStream {
     }
     if (bytes.length === 0) return undefined;
     this.#outgoing.push(bytes);
+    this.#outgoingBytes += bytes.length;
     this.#unsentBytes += bytes.length;
-    if (this.#unsentBytes < limits.outputBufferBytes) {
-      if (!this.#flushWanted) {
-        this.#flushWanted = true;
-        process.nextTick(() => this.#flush());
-      }
-      return undefined;
+    if (this.#outgoingBytes >= limits.writeBytes) this.#flush();
+    else if (!this.#flushWanted) {
+      this.#flushWanted = true;
+      process.nextTick(() => {
+        this.#flushWanted = false;
+        this.#flush();
+      });
     }
+    if (this.#unsentBytes < limits.unsentBytesMax) return undefined;
     this.#flush();
     this.#drained ??= pending();
     return this.#drained.promise;
@@ -173,29 +178,28 @@ export class SocketStream implements ByteStream {
   }
 
   #flush(): void {
-    this.#flushWanted = false;
-    const parts = this.#outgoing;
-    if (parts.length === 0 || this.#outputEnded) return;
+    if (this.#outgoing.length === 0 || this.#outputEnded) return;
+    const parts = mergeSmall(this.#outgoing);
+    const length = this.#outgoingBytes;
     this.#outgoing = [];
-    let length = 0;
-    for (const part of parts) length += part.length;
+    this.#outgoingBytes = 0;
     const sent = (error?: Error | null): void => {
       this.#unsentBytes -= length;
       if (error === undefined || error === null) this.#releaseWriters();
     };
-    if (parts.length === 1 || length <= limits.mergedWriteBytesMax) {
-      this.#socket.write(concatBytes(parts), sent);
+    const last = parts.pop()!;
+    if (parts.length === 0) {
+      this.#socket.write(last, sent);
       return;
     }
     this.#socket.cork();
-    const last = parts.pop()!;
     for (const part of parts) this.#socket.write(part);
     this.#socket.write(last, sent);
     this.#socket.uncork();
   }
 
   #releaseWriters(): void {
-    if (this.#drained === undefined || this.#unsentBytes >= limits.outputBufferBytes) return;
+    if (this.#drained === undefined || this.#unsentBytes >= limits.unsentBytesMax) return;
     this.#drained.resolve();
     this.#drained = undefined;
   }
@@ -217,4 +221,18 @@ export class SocketStream implements ByteStream {
     this.#drained?.reject(this.#failure ?? new ConnectionBroken("The connection is closed"));
     this.#drained = undefined;
   }
+}
+
+/** Copies neighbouring small parts together; large ones stay as they are. */
+function mergeSmall(parts: readonly Uint8Array[]): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  let first = 0;
+  for (let i = 0; i <= parts.length; i++) {
+    const part = parts[i];
+    if (part !== undefined && part.length <= limits.mergedPartBytesMax) continue;
+    if (i > first) out.push(concatBytes(parts.slice(first, i)));
+    if (part !== undefined) out.push(part);
+    first = i + 1;
+  }
+  return out;
 }

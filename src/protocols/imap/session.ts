@@ -179,8 +179,13 @@ export class Session {
    * sequence numbers are stale afterwards, and `requireMailbox` is to be called.
    */
   pause(): Promise<void> | undefined {
-    if (this.output.full) return this.output.flush();
-    if (this.clock.monotonic() < this.#sliceEnd) return undefined;
+    // A client that takes all at once makes nobody wait, so the slice counts then, too.
+    const sending = this.output.full ? this.output.flush() : undefined;
+    if (this.clock.monotonic() < this.#sliceEnd) return sending;
+    return sending === undefined ? this.#rest() : sending.then(() => this.#rest());
+  }
+
+  #rest(): Promise<void> {
     return this.clock.yield().then(() => this.startSlice());
   }
 }

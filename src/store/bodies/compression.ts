@@ -99,7 +99,9 @@ export async function restoreBody(body: StoredBody, slices: Slices): Promise<Uin
 export function expand(stored: Uint8Array, rawLength: number): Uint8Array {
   let raw: Uint8Array;
   try {
-    raw = zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawLength) });
+    // With room for one byte more it is done in one step, into an array that is not copied again.
+    const chunkSize = Math.max(constants.Z_MIN_CHUNK, rawLength + 1);
+    raw = zstdDecompressSync(stored, { chunkSize, maxOutputLength: Math.max(1, rawLength) });
   } catch (cause) {
     throw new FormatError("A compressed body cannot be expanded", { cause });
   }

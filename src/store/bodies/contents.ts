@@ -29,6 +29,8 @@ export class StoredContents implements ContentReader {
   readonly #options: ContentsOptions;
   readonly #windows: FieldsWindows;
   readonly #bodies = new BodyCache();
+  #lastPack: PackState | undefined;
+  #lastKey = "";
 
   constructor(options: ContentsOptions) {
     this.#options = options;
@@ -60,9 +62,11 @@ export class StoredContents implements ContentReader {
       length: columns.length[row]!,
       size: columns.size[row]!,
     };
-    const key = objectKey(state.id, pack.name);
-    const cached = this.#bodies.get(`${key}#${place.offset}`);
-    if (cached !== undefined) return cached;
+    const key = this.#keyOf(state, pack);
+    if (place.size >= limits.cachedBodyBytesMin) {
+      const cached = this.#bodies.get(`${key}#${place.offset}`);
+      if (cached !== undefined) return cached;
+    }
     try {
       const body = this.#readBody(key, place);
       if (body instanceof Uint8Array) return body;
@@ -84,6 +88,13 @@ export class StoredContents implements ContentReader {
     return StoredBodyReader.open(source, clock).catch((error: unknown) =>
       this.#refuse(state.id, pack, error),
     );
+  }
+
+  /** Most reads are of the pack of the read before. */
+  #keyOf(state: AccountState, pack: PackState): string {
+    if (pack === this.#lastPack) return this.#lastKey;
+    this.#lastPack = pack;
+    return (this.#lastKey = objectKey(state.id, pack.name));
   }
 
   #readBody(key: string, place: BodyPlace): Uint8Array | Promise<Uint8Array> {
@@ -110,8 +121,9 @@ export class StoredContents implements ContentReader {
         return body;
       });
     const body = restoreSmallBody(entry);
-    // What was not compressed is as quickly read again: the system caches it.
-    if (entry.compression !== compressions.plain) this.#bodies.set(`${key}#${place.offset}`, body);
+    // What is short or was not compressed is as quickly read again: the system caches it.
+    if (entry.compression !== compressions.plain && place.size >= limits.cachedBodyBytesMin)
+      this.#bodies.set(`${key}#${place.offset}`, body);
     return body;
   }
 
