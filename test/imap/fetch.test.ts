@@ -173,6 +173,27 @@ test("messages that others expunge under way are skipped", async () => {
   );
 });
 
+test("a keyword that comes into use under way is told before it is used", async () => {
+  const mailbox = await TestMailbox.open();
+  await mailbox.add(Array.from({ length: 4 }, (_, i) => plain(i + 1)));
+  const { body } = mailbox.contents;
+  let reads = 0;
+  mailbox.contents.body = async (state, row) => {
+    const found = await body(state, row);
+    if (++reads === 2) {
+      const flags = { bits: 0, keywords: ["fresh"] };
+      const all = Uint32Array.of(1, 4);
+      mailbox.account.changeFlags(mailbox.number, all, { mode: "add", flags });
+      await mailbox.account.durable();
+    }
+    return found;
+  };
+  const client = await mailbox.select();
+  const answer = await client.command("FETCH 1:* (FLAGS BODY.PEEK[TEXT])");
+  const told = answer.indexOf("* FLAGS (");
+  assert.ok(told > 0 && told < answer.indexOf("fresh) BODY"), answer);
+});
+
 test("a client that does not read costs one buffer and one body", async () => {
   const mailbox = await TestMailbox.open();
   const size = 50_000;

@@ -146,6 +146,7 @@ export function writeFlags(session: Session, row: number, options: FlagsOptions 
   const { enabled, output, view } = session;
   const { uid: uids, modseq } = view.mailbox.rows.arrays;
   const uid = uids[row]!;
+  if (options.silent !== true) writeKeywords(session);
   output.ascii("* ").number(view.seqOfRow(row)).ascii(" FETCH (");
   let space = "";
   if (options.uid === true || enabled.qresync || enabled.rev2) {

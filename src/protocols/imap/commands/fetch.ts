@@ -5,7 +5,7 @@ import { planFetch } from "../fetch/plan.ts";
 import { FetchRun } from "../fetch/run-fetch.ts";
 import { vanishedSince } from "../fetch/vanished.ts";
 import { type Completion, no, ok } from "../responses.ts";
-import { writeKeywords, writeVanished } from "../sync.ts";
+import { writeVanished } from "../sync.ts";
 
 /** RFC 9051 §6.4.5, RFC 7162 §3.1.4, §3.2.6 */
 export const fetch: CommandSpec<FetchCommand> = {
@@ -20,7 +20,6 @@ export const fetch: CommandSpec<FetchCommand> = {
     const uids = session.resolve(command.set, command.uid);
     // RFC 7162 §3.1: asking for mod-sequences enables CONDSTORE.
     if (plan.columns.includes("MODSEQ")) enabled.condstore = true;
-    if (plan.columns.includes("FLAGS") || plan.setsSeen) writeKeywords(session);
     if (command.vanished) {
       const vanished = vanishedSince(session, command.set, plan.changedSince);
       await writeVanished(session, vanished, true);

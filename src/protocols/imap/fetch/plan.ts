@@ -46,6 +46,8 @@ export interface FetchPlan {
   readonly keptHeader: boolean;
   /** What is asked for counts as reading the message. RFC 9051 §6.4.5 */
   readonly setsSeen: boolean;
+  /** Responses may have flags in them. */
+  readonly tellsFlags: boolean;
   /** Only messages that changed after this modseq. RFC 7162 §3.1.4.1 */
   readonly changedSince: number;
 }
@@ -134,6 +136,7 @@ export function planFetch(command: FetchCommand): FetchPlan {
     needsFields: builder.fields.size > 0 || bodies.some(needsParts),
     keptHeader: bodies.every((item) => item.kind === "section" && item.kept),
     setsSeen: builder.setsSeen,
+    tellsFlags: builder.setsSeen || builder.columns.has("FLAGS"),
     changedSince: command.changedSince ?? 0,
   };
 }

@@ -7,7 +7,7 @@ import { noRanges, type Ranges, rangesContain, rangesOf } from "#wire/index.ts";
 import { flagsText } from "../flags.ts";
 import { emailId, threadId } from "../object-ids.ts";
 import type { Session } from "../session.ts";
-import { uidsOfRows, writeFlagsOf } from "../sync.ts";
+import { uidsOfRows, writeFlagsOf, writeKeywords } from "../sync.ts";
 import {
   decodeSmall,
   type EncodedPart,
@@ -154,6 +154,8 @@ export class FetchRun {
 
   #writeHead(row: number): void {
     const { output, view } = this.#session;
+    // Others may have brought a keyword into use since the last response.
+    if (this.#plan.tellsFlags) writeKeywords(this.#session);
     output.ascii("* ").number(view.seqOfRow(row)).ascii(" FETCH (");
     this.#began = false;
     for (const item of this.#plan.columns) this.#writeColumn(item, row);
