@@ -15,7 +15,6 @@
  *   may be offered on a connection. A plain text password is refused where others could read it.
  * - Passwords are never logged and never stored but as hashes.
  */
-export { defaultTenant } from "./directory.ts";
 export type {
   Account,
   AccountAddresses,
@@ -38,20 +37,18 @@ export type {
   SaslExchange,
   SaslStep,
 } from "./sasl/exchange.ts";
-export { Authenticator, loginRefusal } from "./authenticate.ts";
+export { Authenticator } from "./authenticate.ts";
 export type { AuthenticatorOptions } from "./authenticate.ts";
-export { changePassword, createAccount, createAppPassword } from "./accounts.ts";
+export { changePassword, createAccount } from "./accounts.ts";
 export type { AccountDesk } from "./accounts.ts";
 export { openSqliteDirectory, SqliteDirectory } from "./directories/sqlite.ts";
 export type { SqliteDirectoryOptions } from "./directories/sqlite.ts";
-export { normalDomain, normalName, splitAddress, splitDetail } from "./names.ts";
 export { inlineSlowHash } from "./passwords/derive.ts";
 export type { SlowHash, SlowWork } from "./passwords/derive.ts";
 export { Passwords } from "./passwords/passwords.ts";
-export { isUsableHash, PasswordFormatError, passwordSchemes } from "./passwords/schemes.ts";
 export type { PasswordScheme } from "./passwords/schemes.ts";
 export { PasswordThreads } from "./passwords/threads.ts";
-export { isLoopback, networkOf } from "./peer-address.ts";
+export { isLoopback } from "./peer-address.ts";
 export { mayShowPassword, mechanisms, saslNonce, startExchange } from "./sasl/mechanisms.ts";
 export type { MechanismOffer } from "./sasl/mechanisms.ts";
 export { LoginThrottle } from "./throttle.ts";

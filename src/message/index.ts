@@ -30,30 +30,17 @@ export { PartTable } from "./part-table.ts";
 export type { PartEntry, TextKind } from "./part-table.ts";
 export { findPart, sectionRange } from "./sections.ts";
 export type { ByteRange, SectionKind } from "./sections.ts";
-export {
-  FieldSelection,
-  fieldsOf,
-  headerFields,
-  headerTexts,
-  headerValues,
-} from "./header-fields.ts";
+export { FieldSelection, headerTexts } from "./header-fields.ts";
 export type { FieldRange } from "./header-fields.ts";
-export { decodePart, decodedSize, transferDecoder, transferEncoding } from "./transfer-encoding.ts";
+export { decodePart, transferDecoder } from "./transfer-encoding.ts";
 export type { TransferDecoder, TransferEncoding } from "./transfer-encoding.ts";
-export { decodeHeaderText, parameterText } from "./encoded-words.ts";
-export { parseAddresses } from "./addresses.ts";
+export { decodeHeaderText } from "./encoded-words.ts";
 export type { Address } from "./addresses.ts";
-export { envelopeOf } from "./envelope.ts";
 export type { Envelope } from "./envelope.ts";
 export { addressText, decodeEnvelope } from "./decode-envelope.ts";
-export { parseDate } from "./dates.ts";
 export type { SentDate } from "./dates.ts";
-export { parseMessageIds } from "./message-ids.ts";
-export { baseSubject } from "./subject.ts";
 export type { BaseSubject } from "./subject.ts";
-export { charsetDecoder, decodeCharset, knowsCharset } from "./charsets.ts";
+export { decodeCharset, knowsCharset } from "./charsets.ts";
 export type { CharsetDecoder } from "./charsets.ts";
-export { foldCase } from "./folding.ts";
-export { TextSearch, messageContains, searchableText } from "./search.ts";
+export { TextSearch, searchableText } from "./search.ts";
 export type { SearchScope, TextPiece } from "./search.ts";
-export { previewOf } from "./preview.ts";

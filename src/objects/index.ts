@@ -14,8 +14,6 @@ export {
   type PutOptions,
   type PutOutcome,
   PutUnknown,
-  checkKey,
-  checkPrefix,
   objectLength,
   putKnown,
 } from "./object-store.ts";
@@ -25,7 +23,6 @@ export {
   type Lock,
   type SegmentFile,
   type SegmentFiles,
-  UnsuitableFileSystem,
 } from "./segment-files.ts";
 export {
   type Envelope,
@@ -35,7 +32,6 @@ export {
   type ExpectedEnvelope,
   encodeEnvelope,
   envelopeBytes,
-  envelopeKinds,
   mayBeEnvelope,
   readEnvelope,
   storeIdBytes,
@@ -52,4 +48,4 @@ export {
   type ObjectCall,
   type ObjectFault,
 } from "./wrappers/faulty.ts";
-export { type TracedCall, TracedObjectStore } from "./wrappers/traced.ts";
+export { type TracedCall } from "./wrappers/traced.ts";

@@ -1,5 +1,5 @@
 import type { Flags } from "./index/change.ts";
-import { rangesSize, type UidRanges } from "./index/uid-ranges.ts";
+import type { UidRanges } from "./index/uid-ranges.ts";
 import type { PreparedMessage } from "./ports.ts";
 
 /** A message to add: prepared content with what differs between its places. */
@@ -17,9 +17,4 @@ export interface AddedResult {
   readonly uids: UidRanges;
   /** For copies: the source uids in the same order. */
   readonly sources: UidRanges;
-}
-
-/** How many messages the ranges of a result name. */
-export function addedCount(result: AddedResult): number {
-  return rangesSize(result.uids);
 }

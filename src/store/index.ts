@@ -13,14 +13,13 @@
  *   keep uids.
  */
 export { Account, type MailboxWatcher } from "./account.ts";
-export { addedCount, type AddedResult, type NewMessage } from "./added-messages.ts";
+export { type AddedResult, type NewMessage } from "./added-messages.ts";
 export type { FlagChange, FlagResult } from "./flag-change.ts";
 export { AccountState, type Tombstone } from "./index/account-state.ts";
-export { combine, rowsIn } from "./index/apply.ts";
-export { deletedBit, flagBits, type Flags, seenBit } from "./index/change.ts";
+export { flagBits, type Flags, seenBit } from "./index/change.ts";
 export { lowerBound } from "./index/columns.ts";
 export { MailboxState } from "./index/mailbox-state.ts";
-export { inRanges, rangesOf, rangesSize, type UidRanges } from "./index/uid-ranges.ts";
+export { rangesOf, type UidRanges } from "./index/uid-ranges.ts";
 export { openLocalJournal } from "./journal/local-journal.ts";
 export { JournalCorruption } from "./journal/journal.ts";
 export { canonicalMailboxName, hierarchySeparator, superiorNames } from "./mailbox-name.ts";
@@ -35,6 +34,5 @@ export {
 } from "./open.ts";
 export { prepareInSlices, prepareMessage } from "./prepare.ts";
 export type { Damage, DamageOutcome } from "./settled/damage.ts";
-export { usualMailboxes } from "./settings.ts";
 export type { VerifyOptions, VerifyReport } from "./verify.ts";
 export { type InitialMailbox, Store, type StoreOptions, type Visitor } from "./store.ts";

@@ -23,7 +23,6 @@ import type { PreparedMessage } from "./ports.ts";
 import { prepareMessage } from "./prepare.ts";
 
 export const alice = "aliceaaaaaaaaaaa" as AccountId;
-export const bob = "bobbbbbbbbbbbbbb" as AccountId;
 
 /** A clock that stands still until it is told to go on. */
 export class TestClock implements Clock {

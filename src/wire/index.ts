@@ -13,9 +13,7 @@
  */
 export type { AppendHead } from "./imap/append.ts";
 export type { Command, CommandName } from "./imap/command.ts";
-export { commandNames } from "./imap/command.ts";
 export type { CivilDay, DateTime } from "./imap/dates.ts";
-export { civilDay, dayNumber, formatDateTime } from "./imap/dates.ts";
 export type { DecodeEvent, LineEvent } from "./imap/decoder.ts";
 export { CommandDecoder } from "./imap/decoder.ts";
 export type { FetchCommand, FetchItem, PartialRange, Section, SectionText } from "./imap/fetch.ts";
@@ -40,18 +38,14 @@ export type {
 } from "./imap/search.ts";
 export type { Ranges, SequenceSet } from "./imap/sequence-set.ts";
 export {
-  eachOfRanges,
   formatRanges,
-  formatUidSet,
   hasStar,
   noRanges,
   rangesContain,
-  rangesCount,
   rangesMax,
   rangesOf,
   resolveSet,
   rowsOfUids,
-  star,
 } from "./imap/sequence-set.ts";
 export type {
   AuthenticateCommand,
@@ -67,16 +61,13 @@ export type { StatusCommand, StatusItem } from "./imap/status.ts";
 export type { CopyCommand, ExpungeCommand, StoreCommand } from "./imap/store.ts";
 export type { SyntaxCode } from "./imap/syntax.ts";
 export { ImapSyntaxError } from "./imap/syntax.ts";
-export { decodeMailboxName, decodeUtf7, encodeUtf7 } from "./imap/utf7.ts";
-export { InputBuffer } from "./input.ts";
 export type { Address } from "./smtp/address.ts";
 export { formatAddress } from "./smtp/address.ts";
 export type { BodyType, MailCommand, RcptCommand, SmtpCommand } from "./smtp/command.ts";
-export { parseSmtpCommand } from "./smtp/command.ts";
 export type { SmtpEvent } from "./smtp/decoder.ts";
 export { SmtpDecoder } from "./smtp/decoder.ts";
 export type { Reply } from "./smtp/reply.ts";
-export { formatReply, SmtpSyntaxError } from "./smtp/reply.ts";
+export { formatReply } from "./smtp/reply.ts";
 export type { ResponseEvent, Token } from "./imap/response-decoder.ts";
 export { ResponseDecoder } from "./imap/response-decoder.ts";
 export type { Status } from "./imap/response-writer.ts";
