@@ -56,8 +56,9 @@ export class InputBuffer {
 
   /** Index of the first LF at or after `from`, or -1. */
   lineFeed(from: number): number {
-    const found = this.bytes.indexOf(0x0a, from);
-    return found < this.end ? found : -1;
+    // Memory that was grown for what is still to come is not looked through again and again.
+    if (this.end === this.bytes.length) return this.bytes.indexOf(0x0a, from);
+    return this.bytes.subarray(0, this.end).indexOf(0x0a, from);
   }
 
   /** Uses up `count` octets and gives them as a view. */
