@@ -361,13 +361,11 @@ export class Account {
   changeFlags(number: MailboxNumber, uids: UidRanges, change: FlagChange): FlagResult {
     const mailbox = this.#require(number);
     requireKeywords(mailbox, change.flags.keywords);
-    const columns = mailbox.rows.arrays;
-    const done: number[] = [];
-    const guarded: number[] = [];
-    for (const row of rowsIn(mailbox, uids))
-      if (change.unchangedSince !== undefined && columns.modseq[row]! > change.unchangedSince)
-        guarded.push(columns.uid[row]!);
-      else done.push(columns.uid[row]!);
+    const { modseq, uid } = mailbox.rows.arrays;
+    const rows = rowsIn(mailbox, uids);
+    const since = change.unchangedSince ?? Number.POSITIVE_INFINITY;
+    const done = rows.filter((row) => modseq[row]! <= since).map((row) => uid[row]!);
+    const guarded = rows.filter((row) => modseq[row]! > since).map((row) => uid[row]!);
     const result = { done: rangesOf(done), protected: rangesOf(guarded) };
     if (done.length === 0 || !changesAnything(mailbox, result.done, change)) return result;
     const { bits, keywords } = change.flags;

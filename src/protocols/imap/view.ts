@@ -347,9 +347,12 @@ export class View {
     const seen = this.#seenModseq;
     if (this.mailbox.highestModseq <= seen) return none;
     const { modseq } = this.mailbox.rows.arrays;
-    const rows: number[] = [];
-    for (let row = 0; row < count; row++) if (modseq[row]! > seen) rows.push(row);
-    return rows.length === 0 ? none : Uint32Array.from(rows);
+    let changed = 0;
+    for (let row = 0; row < count; row++) if (modseq[row]! > seen) changed++;
+    if (changed === 0) return none;
+    const rows = new Uint32Array(changed);
+    for (let row = 0, at = 0; at < changed; row++) if (modseq[row]! > seen) rows[at++] = row;
+    return rows;
   }
 
   /** Rows whose flag changes are still to be told. */

@@ -387,13 +387,19 @@ function changeVisitorFlags(context: Context, change: ChangeOf<"visitorFlagsChan
 /** Rows of the messages whose uids lie in `ranges`, ascending. */
 export function rowsIn(mailbox: MailboxState, ranges: UidRanges): Uint32Array {
   const { uid } = mailbox.rows.arrays;
-  const out: number[] = [];
+  const { count } = mailbox;
+  const bounds = new Uint32Array(ranges.length);
+  let size = 0;
   for (let i = 0; i < ranges.length; i += 2) {
-    const to = ranges[i + 1]!;
-    for (let row = mailbox.firstRowFrom(ranges[i]!); row < mailbox.count && uid[row]! <= to; row++)
-      out.push(row);
+    bounds[i] = lowerBound(uid, count, ranges[i]!);
+    bounds[i + 1] = lowerBound(uid, count, ranges[i + 1]! + 1);
+    size += bounds[i + 1]! - bounds[i]!;
   }
-  return Uint32Array.from(out);
+  const out = new Uint32Array(size);
+  let at = 0;
+  for (let i = 0; i < bounds.length; i += 2)
+    for (let row = bounds[i]!; row < bounds[i + 1]!; row++) out[at++] = row;
+  return out;
 }
 
 function addPack(state: AccountState, pack: PackAdded): void {

@@ -4,6 +4,7 @@ import {
   decodeCharset,
   decodeHeaderText,
   type Envelope,
+  foldCase,
   headerTexts,
   TextSearch,
 } from "#message/index.ts";
@@ -104,13 +105,13 @@ class Compiler {
         return { kind: "text", scope, search: this.#text(key.value) };
       }
       case "HEADER":
-        return this.#header(key.field.toLowerCase(), this.#text(key.value));
+        return this.#header(key.field.toLowerCase(), key.value);
       case "BCC":
       case "CC":
       case "FROM":
       case "SUBJECT":
       case "TO":
-        return this.#header(key.key.toLowerCase(), this.#text(key.value));
+        return this.#header(key.key.toLowerCase(), key.value);
       default:
         return dateNode(key);
     }
@@ -171,11 +172,14 @@ class Compiler {
    * Fields of the ENVELOPE are looked for there; where a field comes twice, only its first value is.
    * RFC 9051 §6.4.4 (HEADER)
    */
-  #header(field: string, search: TextSearch): SearchNode {
+  #header(field: string, value: Uint8Array): SearchNode {
+    const search = this.#text(value);
+    const early = envelopeFilter(decodeCharset(value, this.#charset));
     const inText = (text: string | undefined): boolean =>
       text !== undefined && search.inText(decodeHeaderText(text));
     const envelope = (test: (envelope: Envelope) => boolean): SearchNode => ({
       kind: "envelope",
+      early,
       test,
     });
     switch (field) {
@@ -198,6 +202,17 @@ class Compiler {
         };
     }
   }
+}
+
+/**
+ * False for an envelope (`Subject.plainEnvelope`) no decoded field of which can contain `needle`:
+ * letters and digits that stand together there stand together in the stored form as well, but in
+ * encoded words and where characters beyond ASCII decompose.
+ */
+function envelopeFilter(needle: string): (plain: string | undefined) => boolean {
+  const runs = foldCase(needle).match(/[A-Z0-9]+/g) ?? [];
+  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), "");
+  return (plain) => plain === undefined || plain.includes(longest);
 }
 
 function columns(test: (subject: Subject) => boolean): SearchNode {

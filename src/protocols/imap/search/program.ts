@@ -26,7 +26,12 @@ export type SearchNode =
       readonly test: (subject: Subject) => boolean;
       readonly early?: (subject: Subject) => Truth;
     }
-  | { readonly kind: "envelope"; readonly test: (envelope: Envelope) => boolean }
+  /** Decoding an envelope is most of the work: `early` says by its text where that is not needed. */
+  | {
+      readonly kind: "envelope";
+      readonly early: (plain: string | undefined) => boolean;
+      readonly test: (envelope: Envelope) => boolean;
+    }
   | { readonly kind: "header"; readonly test: (header: Uint8Array) => boolean }
   | TextNode
   | { readonly kind: "and" | "or"; readonly of: readonly SearchNode[] }
@@ -86,7 +91,7 @@ export function evaluate(node: SearchNode, subject: Subject, depth: Depth): Trut
       return node.early === undefined ? unknown : node.early(subject);
     case "envelope":
       if (depth < 1) return unknown;
-      return node.test(subject.envelope) ? yes : no;
+      return node.early(subject.plainEnvelope) && node.test(subject.envelope) ? yes : no;
     case "header":
       if (depth < 2) return unknown;
       return node.test(subject.header) ? yes : no;

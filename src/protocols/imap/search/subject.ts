@@ -1,4 +1,5 @@
 import type { CachedFields, Envelope, PartTable } from "#message/index.ts";
+import { asBuffer } from "#base/bytes.ts";
 import { decodeEnvelope } from "#message/index.ts";
 import type { AccountState, MailboxState } from "#store/index.ts";
 import type { TextNode } from "./program.ts";
@@ -19,6 +20,8 @@ export class Subject {
   found: ReadonlySet<TextNode> | undefined;
   #parts: PartTable | undefined;
   #envelope: Envelope | undefined;
+  /** Null where it was not looked at. */
+  #plainEnvelope: string | undefined | null = null;
 
   constructor(mailbox: MailboxState, account: AccountState) {
     this.#mailbox = mailbox;
@@ -42,10 +45,20 @@ export class Subject {
     this.found = undefined;
     this.#parts = undefined;
     this.#envelope = undefined;
+    this.#plainEnvelope = null;
   }
 
   get envelope(): Envelope {
     return (this.#envelope ??= decodeEnvelope(this.fields!.envelope));
+  }
+
+  /** The stored ENVELOPE in upper case; undefined where it is not ASCII or has encoded words. */
+  get plainEnvelope(): string | undefined {
+    if (this.#plainEnvelope === null) {
+      const text = asBuffer(this.fields!.envelope).toString("latin1");
+      this.#plainEnvelope = /=\?|[^\x00-\x7f]/.test(text) ? undefined : text.toUpperCase();
+    }
+    return this.#plainEnvelope;
   }
 
   get parts(): PartTable {
