@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { runSeed } from "./run.ts";
 import { twinCount, watchViews } from "./view-twin.ts";
 
-const seedsPerTest = 60;
+const seedsPerTest = 75;
 let restoreViews: () => void;
 
 before(() => {

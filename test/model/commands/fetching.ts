@@ -104,8 +104,9 @@ export const fetch: Generator = (world, session) => {
   const { uid, prefix, set, messages } = address(dice, session);
   const { text, items } = randomItems(dice);
   // Who has QRESYNC uses it.
-  const resyncs = uid && enabled.qresync && dice.oneIn(3);
-  const changedSince = resyncs || dice.oneIn(5) ? randomModseq(world, view) : undefined;
+  const resyncs = uid && enabled.qresync && dice.oneIn(view.list.some(isGhost) ? 2 : 3);
+  const changedSince =
+    resyncs && dice.oneIn(2) ? 1 : resyncs || dice.oneIn(5) ? randomModseq(world, view) : undefined;
   const vanished = resyncs || (changedSince !== undefined && uid && dice.oneIn(10));
   const modifier =
     changedSince === undefined

@@ -3,7 +3,7 @@ import { utf8 } from "#base/bytes.ts";
 import { type Message, systemFlags } from "../account.ts";
 import { type Address, bodyWords, type Content, dateTexts } from "../contents.ts";
 import type { World } from "../planned.ts";
-import type { SessionModel } from "../session.ts";
+import type { SessionModel, ViewModel } from "../session.ts";
 import { inSet, randomSet } from "../sets.ts";
 import { randomModseq } from "./changing.ts";
 
@@ -148,6 +148,14 @@ function flagKey({ dice }: World, session: SessionModel): Program {
   }
 }
 
+/** RFC 7162 §3.1.5 */
+function modseqKey(world: World, view: ViewModel): Program {
+  const modseq = randomModseq(world, view);
+  const entry = world.dice.oneIn(4) ? '"/flags/\\\\draft" all ' : "";
+  const program = plain(`MODSEQ ${entry}${modseq}`, (message) => message.modseq >= modseq);
+  return { ...program, asksModSeq: true };
+}
+
 function numberKey(world: World, session: SessionModel): Program {
   const { dice, clock, contents, account } = world;
   const view = session.view!;
@@ -165,12 +173,8 @@ function numberKey(world: World, session: SessionModel): Program {
         ? plain(`OLDER ${seconds}`, ({ internalDate }) => internalDate <= limit)
         : plain(`YOUNGER ${seconds}`, ({ internalDate }) => internalDate >= limit);
     }
-    case 2: {
-      const modseq = randomModseq(world, view);
-      const entry = dice.oneIn(4) ? '"/flags/\\\\draft" all ' : "";
-      const program = plain(`MODSEQ ${entry}${modseq}`, (message) => message.modseq >= modseq);
-      return { ...program, asksModSeq: true };
-    }
+    case 2:
+      return modseqKey(world, view);
     case 3: {
       const kind = dice.pick(["emailId", "threadId"] as const);
       const ids = [...account.facts.values()].flatMap((facts) => facts[kind] ?? []);
@@ -252,6 +256,7 @@ function key(world: World, session: SessionModel, depth: number): Program {
 export function randomProgram(world: World, session: SessionModel): Program {
   const { dice } = world;
   if (dice.oneIn(6)) return plain("ALL", () => true);
+  if (dice.oneIn(10)) return modseqKey(world, session.view!);
   const keys = Array.from({ length: dice.oneIn(3) ? 2 : 1 }, () => key(world, session, 2));
   return joined(keys, { text: (texts) => texts.join(" "), all: true });
 }
