@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
 });
 const scale: Scale = options.quick
   ? { deliveries: 2_000, logins: 1_000, messages: 10_000, bodies: 500 }
-  : { deliveries: 10_000, logins: 5_000, messages: 100_000, bodies: 2_000 };
+  : { deliveries: 10_000, logins: 5_000, messages: 100_000, bodies: 1_000 };
 const runs = Number(options.runs);
 const only = new Set(options.only.split(","));
 const largeUser = "u50";
