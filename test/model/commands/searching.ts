@@ -58,7 +58,7 @@ function randomReturns({ dice }: World, rev2: boolean): Returns {
   if (dice.oneIn(2))
     return { options: new Set(rev2 ? ["ALL"] : []), partial: undefined, text: undefined };
   if (dice.oneIn(8)) return { options: new Set(["ALL"]), partial: undefined, text: "()" };
-  const chosen = new Set<Option>(dice.some(options));
+  const chosen = new Set<Option>(dice.oneIn(2) ? dice.some(options) : [dice.pick(options)]);
   let partial: [number, number] | undefined;
   if (!chosen.has("ALL") && dice.oneIn(4)) {
     const from = dice.between(1, 4);
