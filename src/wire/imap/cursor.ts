@@ -18,6 +18,8 @@ import {
 } from "./syntax.ts";
 import { decodeMailboxName } from "./utf7.ts";
 
+/** 2^63-1 and what rounding adds on the way to it. RFC 7162 §7 */
+const modSeqMax = 2 ** 63 + 4096;
 const number32Max = 0xffff_ffff;
 
 /** The one value of `$`. */
@@ -207,10 +209,18 @@ export class Cursor {
     return this.#decimal(Number.MAX_SAFE_INTEGER);
   }
 
-  /** 1 .. 2^53-1. RFC 7162 §7 (mod-sequence-value) */
+  /** 1 .. 2^53-1, like `modSeqOrZero`. RFC 7162 §7 (mod-sequence-value) */
   modSeq(): number {
-    const value = this.number64();
+    const value = this.modSeqOrZero();
     return value === 0 ? this.fail("A mod-sequence of zero is not allowed here") : value;
+  }
+
+  /**
+   * 0 .. 2^53-1. Clients may send up to 2^63-1; no message here has one above 2^53-1, so a greater
+   * one means the same. RFC 7162 §7 (mod-sequence-valzer)
+   */
+  modSeqOrZero(): number {
+    return Math.min(this.#decimal(modSeqMax), Number.MAX_SAFE_INTEGER);
   }
 
   #quoted(): Uint8Array {

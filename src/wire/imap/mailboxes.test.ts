@@ -55,7 +55,7 @@ test("SELECT with its parameters", () => {
     "SELECT box (QRESYNC)",
     "SELECT box (QRESYNC (0 5))",
     "SELECT box (QRESYNC (1 0))",
-    "SELECT box (QRESYNC (1 9007199254740992))",
+    "SELECT box (QRESYNC (1 9300000000000000000))",
     "SELECT box (QRESYNC (1 5 1:*))",
     "SELECT box (QRESYNC (1 5 $))",
     "SELECT box (QRESYNC (1 5 1 (1)))",

@@ -122,7 +122,7 @@ function readModSeq(cursor: Cursor): SearchKey {
     entry = { entry: name, type };
     cursor.space();
   }
-  return { key: "MODSEQ", modSeq: cursor.number64(), entry };
+  return { key: "MODSEQ", modSeq: cursor.modSeqOrZero(), entry };
 }
 
 function readSize(key: "LARGER" | "SMALLER"): Reader {

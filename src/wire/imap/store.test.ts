@@ -51,3 +51,8 @@ test("COPY, MOVE and EXPUNGE", () => {
   for (const line of ["COPY 1", "MOVE 1 a b", "EXPUNGE 1", "UID EXPUNGE", "UID EXPUNGE x"])
     errorOf(`a ${line}`);
 });
+
+test("a modification sequence may have 63 bits; here none is above 2^53-1", () => {
+  const command = commandOf("a STORE 1 (UNCHANGEDSINCE 9223372036854775807) FLAGS (a)");
+  assert.equal(command["unchangedSince"], Number.MAX_SAFE_INTEGER);
+});

@@ -22,7 +22,7 @@ function readUnchangedSince(cursor: Cursor): number | null {
     if (!cursor.skipKeyword("UNCHANGEDSINCE") || unchangedSince !== null)
       cursor.fail("Unknown or repeated modifier");
     cursor.space();
-    unchangedSince = cursor.number64();
+    unchangedSince = cursor.modSeqOrZero();
   });
   cursor.space();
   return unchangedSince;
