@@ -43,6 +43,10 @@ export class TestClock implements Clock {
   yield(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve));
   }
+  /** Forgets who waits: the process has ended. */
+  forget(): void {
+    this.#timers = [];
+  }
   /** Lets time pass; what is due runs, with pauses for what it starts. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -160,6 +164,7 @@ export class StoreFixture {
 
   crash(kind: "power" | "process" = "power"): void {
     this.#process!.crashed = true;
+    this.clock.forget();
     this.disk.crash(kind);
   }
 

@@ -324,11 +324,14 @@ export class Store implements AccountHome {
     return this.#opened.size > limits.accountsInMemoryMax || this.memoryBytes > accountMemoryBytes;
   }
 
-  /** When the first of an account's dropped objects was dropped; it is in memory. */
+  /**
+   * When the first of an account's dropped objects was dropped that is worth a settling of its own;
+   * the account is in memory. Heads and deltas wait for the next one: each settling drops some.
+   */
   oldestDropped(id: AccountId): number | undefined {
     let oldest: number | undefined;
-    for (const at of this.#opened.get(id)?.account.state.dropped.values() ?? [])
-      if (oldest === undefined || at < oldest) oldest = at;
+    for (const [name, at] of this.#opened.get(id)?.account.state.dropped ?? [])
+      if (!/^(?:head|delta)-/.test(name) && (oldest === undefined || at < oldest)) oldest = at;
     return oldest;
   }
 
