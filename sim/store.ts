@@ -30,5 +30,6 @@ export function openSimStore(
     log,
     initialMailboxes: [{ name: "INBOX" }, { name: "Archive" }, { name: "Trash" }],
     accountMemoryBytes: 0,
+    storedKeysMessagesMin: 8,
   });
 }

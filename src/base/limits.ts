@@ -114,6 +114,8 @@ export const limits = {
   /** Deltas beside a snapshot before a new one is written, and bytes that are worth no snapshot. */
   deltasMax: 32,
   deltaBytesMin: 64 * KiB,
+  /** Messages of an account whose sort keys are stored, and that may be missing in what is stored. */
+  storedKeysMessagesMin: 256,
   /** An account is settled so long after its last change, and at the latest after its first. */
   settleIdleMs: 2 * 60 * 1000,
   settleMsMax: 10 * 60 * 1000,

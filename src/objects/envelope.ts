@@ -17,6 +17,7 @@ export const envelopeKinds = {
   delta: 18,
   pack: 19,
   body: 20,
+  keys: 21,
   owner: 32,
   storeInfo: 33,
 } as const;

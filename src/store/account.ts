@@ -26,6 +26,8 @@ import type {
   Quota,
 } from "./ports.ts";
 import type { AddedResult, NewMessage } from "./added-messages.ts";
+import { AccountKeys } from "./search/account-keys.ts";
+import type { StoredKeys } from "./search/message-keys.ts";
 import { ThreadIndex } from "./thread-index.ts";
 
 /** What an account needs from the store that opened it. */
@@ -40,6 +42,10 @@ export interface AccountHome {
    * @param exempt passes although the journal's tail is at its limit
    */
   append(account: Account, payload: readonly Uint8Array[], exempt: boolean): Promise<JournalPlace>;
+  /** Sort keys as they were stored; undefined where there are none. */
+  storedKeys(account: Account): StoredKeys | undefined;
+  /** Told after the account's sort keys were used. */
+  keysUsed(account: Account): void;
   /** Notes the stored form of a unit for the next delta. */
   noteUnit(
     account: Account,
@@ -61,6 +67,8 @@ export type MailboxWatcher = () => void;
 export class Account {
   readonly #home: AccountHome;
   readonly state: AccountState;
+  /** What SORT and THREAD need of messages. */
+  readonly keys: AccountKeys;
   /** Limits as the directory last said. */
   quota: Quota = {};
   /** Why this account was thrown away; then its sessions must end. */
@@ -74,6 +82,11 @@ export class Account {
   constructor(home: AccountHome, state: AccountState) {
     this.#home = home;
     this.state = state;
+    this.keys = new AccountKeys(state, {
+      contents: home.contents,
+      stored: () => home.storedKeys(this),
+      used: () => home.keysUsed(this),
+    });
   }
 
   // Reading

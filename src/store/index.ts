@@ -20,6 +20,8 @@ export { flagBits, type Flags, seenBit } from "./index/change.ts";
 export { lowerBound } from "./index/columns.ts";
 export { MailboxState } from "./index/mailbox-state.ts";
 export { rangesOf, type UidRanges } from "./index/uid-ranges.ts";
+export { type KeyKind, type TextKey } from "./search/key-columns.ts";
+export type { MessageKeys, MessageLinks, Subjects } from "./search/message-keys.ts";
 export { openLocalJournal } from "./journal/local-journal.ts";
 export { JournalCorruption } from "./journal/journal.ts";
 export { canonicalMailboxName, hierarchySeparator, superiorNames } from "./mailbox-name.ts";

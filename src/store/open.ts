@@ -1,3 +1,4 @@
+import { limits } from "#base/limits.ts";
 import { errorText } from "#base/assert.ts";
 import type { AccountId, Epoch } from "#base/brand.ts";
 import type { Clock } from "#base/clock.ts";
@@ -11,6 +12,7 @@ import type { Journal, JournalEvents } from "./journal/journal.ts";
 import { type Damage, Damages } from "./settled/damage.ts";
 import { loadAccount } from "./settled/load.ts";
 import { type SettleOptions, settleAccount } from "./settled/settle-account.ts";
+import { KeysObject } from "./settled/stored-keys.ts";
 import type { SettleContext } from "./settled/write-packs.ts";
 import { Settler } from "./settle.ts";
 import { usualMailboxes } from "./settings.ts";
@@ -35,6 +37,8 @@ export interface OpenStoreOptions {
   readonly storeId?: Uint8Array;
   readonly initialMailboxes?: readonly InitialMailbox[];
   readonly accountMemoryBytes?: number;
+  /** See `limits.storedKeysMessagesMin`, which it is unless a test wants fewer. */
+  readonly storedKeysMessagesMin?: number;
 }
 
 /** A store with its journal open and its background work running. */
@@ -79,7 +83,17 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     const epoch = await takeEpoch(options, storeId);
     const damages = new Damages(log);
     const report = (damage: Damage): void => damages.report(damage);
-    const context: SettleContext = { objects, storeId, clock, random, epoch, journal, report };
+    const { storedKeysMessagesMin = limits.storedKeysMessagesMin } = options;
+    const context: SettleContext = {
+      objects,
+      storeId,
+      clock,
+      random,
+      epoch,
+      journal,
+      report,
+      storedKeysMessagesMin,
+    };
     store = createStore(options, { context, damages });
     settler = new Settler({ store, context, journal, clock, log });
     connect(store, settler, context);
@@ -115,6 +129,13 @@ function createStore(
       async load(id, tail, settledModseq) {
         const loaded = await loadAccount(context, { id, tail, settledModseq });
         return { state: loaded.state, loaded };
+      },
+      keys(id, name, noted) {
+        return new KeysObject(context, { id, name }, (text) => {
+          const consequence = `${text}; sort keys are made anew of the messages`;
+          damages.report({ account: id, object: name, text: consequence, outcome: "recovered" });
+          noted(text);
+        });
       },
     },
   });

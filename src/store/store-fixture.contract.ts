@@ -157,6 +157,7 @@ export class StoreFixture {
       clock,
       random,
       log: silentLog,
+      storedKeysMessagesMin: 4,
       ...options,
     });
     return this.opened;

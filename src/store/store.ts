@@ -14,13 +14,16 @@ import type { TailUnit } from "./settled/delta-codec.ts";
 import type { LoadedAccount } from "./settled/load.ts";
 import { rollForward } from "./settled/roll-forward.ts";
 import { type SettleTarget } from "./settled/settle-account.ts";
-import { type SettledObjects, settledObjects } from "./settled/settled-objects.ts";
+import { noteDamaged, type SettledObjects, settledObjects } from "./settled/settled-objects.ts";
+import type { StoredKeys } from "./search/message-keys.ts";
 import { shardOf } from "./shard.ts";
 import { Slices } from "./slices.ts";
 import { WriteGate } from "./write-gate.ts";
 
 /** Gives the settled part of an account. */
 export interface SettledAccounts {
+  /** The sort keys that were stored under that name. */
+  keys?(id: AccountId, name: string, damaged: (text: string) => void): StoredKeys;
   /**
    * The newest state of an account that can be had, or a new one where nothing is there.
    * Where it gives no more than `state`, the store applies the tail itself.
@@ -85,6 +88,8 @@ export class Store implements AccountHome {
   readonly #opened = new Map<AccountId, Opened>();
   readonly #opening = new Map<AccountId, Promise<void>>();
   readonly #tails = new Map<AccountId, AccountTail>();
+  /** Accounts whose sort keys are in memory, the least recently used first. */
+  readonly #keyed = new Set<Account>();
   /** How far accounts that left memory were settled. */
   readonly #settledModseqs = new Map<AccountId, number>();
   readonly #gate: WriteGate;
@@ -238,6 +243,29 @@ export class Store implements AccountHome {
       throw error;
     });
     return this.#gate.count(bytes, appended);
+  }
+
+  storedKeys(account: Account): StoredKeys | undefined {
+    const { id } = account.state;
+    const settled = this.#opened.get(id)?.settled;
+    if (settled?.keys === undefined) return undefined;
+    const { name } = settled.keys;
+    return this.#options.settled.keys?.(id, name, () => noteDamaged(settled, name));
+  }
+
+  /** Bounds the memory for sort keys: others' are given up, which have to be read anew. */
+  keysUsed(account: Account): void {
+    this.#keyed.delete(account);
+    this.#keyed.add(account);
+    let bytes = 0;
+    for (const { keys } of this.#keyed) bytes += keys.bytes;
+    for (const other of this.#keyed) {
+      const isOpen = this.#opened.get(other.state.id)?.account === other;
+      if (isOpen && bytes <= limits.sortKeyBytesMax) continue;
+      bytes -= other.keys.bytes;
+      other.keys.forget();
+      this.#keyed.delete(other);
+    }
   }
 
   noteUnit(

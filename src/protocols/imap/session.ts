@@ -185,6 +185,10 @@ export class Session {
     return sending === undefined ? this.#rest() : sending.then(() => this.#rest());
   }
 
+  /** The same for work on the selected mailbox: ends the session when that was deleted meanwhile. */
+  readonly restOfMailbox = (): Promise<void> | undefined =>
+    this.pause()?.then(() => void this.requireMailbox());
+
   #rest(): Promise<void> {
     return this.clock.yield().then(() => this.startSlice());
   }

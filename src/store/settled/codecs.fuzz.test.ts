@@ -12,6 +12,7 @@ import { Slices } from "../slices.ts";
 import { StoreFixture, alice, changeSomething } from "../store-fixture.contract.ts";
 import { decodeDelta, encodeDelta } from "./delta-codec.ts";
 import { decodeHead, encodeHead, summariesOf } from "./head-codec.ts";
+import { checkKeys, encodeKeys } from "./keys-codec.ts";
 import { cutSnapshot, decodeSnapshot, encodeSnapshot } from "./snapshot-codec.ts";
 
 const storeId = new Uint8Array(16).fill(7);
@@ -43,10 +44,12 @@ async function samples(): Promise<Record<string, Uint8Array>> {
   writer.add(info, storeSmallBody(body, 0), body);
   const named = { name: "snapshot-x", bytes: 4 };
   const head = { id: alice, epoch, position, modseq: 1, snapshot: named, deltas: [], packs: [] };
+  const keys = await account.keys.readAll(new Slices(systemClock).rest);
   const span = { fromModseq: 0, toModseq: 9, count: units.length };
   await fixture.close(false);
   return {
     snapshot: concatBytes(await encodeSnapshot(cut, origin, new Slices(systemClock))),
+    keys: concatBytes(await encodeKeys({ state, keys, storeId }, new Slices(systemClock))),
     delta: encodeDelta({ id: alice, epoch, position, ...span }, units, storeId),
     head: encodeHead({ ...head, mailboxes: summariesOf(state) }, storeId),
     pack: concatBytes((await writer.finish(new Slices(systemClock))).pieces),
@@ -57,6 +60,7 @@ async function samples(): Promise<Record<string, Uint8Array>> {
 
 const decoders: Record<string, (bytes: Uint8Array) => unknown> = {
   snapshot: (bytes) => decodeSnapshot(bytes, expected),
+  keys: (bytes) => checkKeys(bytes, storeId),
   delta: (bytes) => decodeDelta(bytes, expected),
   head: (bytes) => decodeHead(bytes, expected),
   pack: (bytes) => [...scanEntries(bytes), decodePackTable(bytes, storeId)],

@@ -176,6 +176,8 @@ test("names say what they were made of, and sort like it", () => {
   );
   assert.deepEqual([...names].sort(), names);
   assert.deepEqual(parseObjectName(names[2]!), { kind: "delta", epoch, modseq: 16 });
+  const keys = objectName({ kind: "keys", epoch, messages: 0x100 }, random);
+  assert.deepEqual(parseObjectName(keys), { kind: "keys", epoch, messages: 256 });
   const head = objectName({ kind: "head", epoch, position }, random);
   assert.deepEqual(parseObjectName(head), { kind: "head", epoch, position });
   assert.equal(parseObjectName("delta-00000001-0.0-abc"), undefined);

@@ -35,9 +35,11 @@ export type ObjectName =
   /** `modseq`: of the account when the object ends. */
   | { readonly kind: "snapshot" | "delta"; readonly epoch: Epoch; readonly modseq: number }
   /** `sequence`: a count, so that names of one process differ. */
-  | { readonly kind: "pack" | "body"; readonly epoch: Epoch; readonly sequence: number };
+  | { readonly kind: "pack" | "body"; readonly epoch: Epoch; readonly sequence: number }
+  /** `messages`: the number that the account gave to its next content when the object was made. */
+  | { readonly kind: "keys"; readonly epoch: Epoch; readonly messages: number };
 
-const namePattern = /^(head|snapshot|delta|pack|body)-([0-9a-f]{8})-([0-9a-f.]+)-[a-z2-7]+$/;
+const namePattern = /^(head|snapshot|delta|pack|body|keys)-([0-9a-f]{8})-([0-9a-f.]+)-[a-z2-7]+$/;
 
 /** A new name; the nonce at its end makes it unlike all others. */
 export function objectName(name: ObjectName, random: Random): string {
@@ -55,6 +57,8 @@ function middleOf(name: ObjectName): string {
     case "pack":
     case "body":
       return hexDigits(name.sequence, 8);
+    case "keys":
+      return hexDigits(name.messages, 14);
   }
 }
 
@@ -71,9 +75,16 @@ export function parseObjectName(name: string): ObjectName | undefined {
       : undefined;
   if (middle.includes(".")) return undefined;
   const number = Number.parseInt(middle, 16);
-  return kind === "snapshot" || kind === "delta"
-    ? { kind, epoch, modseq: number }
-    : { kind, epoch, sequence: number };
+  switch (kind) {
+    case "snapshot":
+    case "delta":
+      return { kind, epoch, modseq: number };
+    case "pack":
+    case "body":
+      return { kind, epoch, sequence: number };
+    case "keys":
+      return { kind, epoch, messages: number };
+  }
 }
 
 function hexDigits(value: number, width: number): string {

@@ -12,9 +12,16 @@ import { Slices } from "../slices.ts";
 import { type AccountTail, oldest } from "./account-tail.ts";
 import { type TailUnit, encodeDelta } from "./delta-codec.ts";
 import { type Head, type NamedObject, encodeHead, summariesOf } from "./head-codec.ts";
+import { encodeKeys } from "./keys-codec.ts";
 import { asideKey, objectKey, objectName } from "./names.ts";
 import { planPacks } from "./pack-plan.ts";
-import { type SettledObjects, noteHead, noteSnapshot, usedNames } from "./settled-objects.ts";
+import {
+  type SettledObjects,
+  noteHead,
+  noteKeys,
+  noteSnapshot,
+  usedNames,
+} from "./settled-objects.ts";
 import { cutSnapshot, encodeSnapshot } from "./snapshot-codec.ts";
 import { type SettleContext, packJournaled, rewritePacks } from "./write-packs.ts";
 
@@ -59,6 +66,7 @@ class Settling {
     const { snapshot = false, sweep = false } = this.#options;
     if (tail.isEmpty && !settled.needsSnapshot && !snapshot && !sweep) return;
     await this.#moveBodies();
+    await this.#putKeys();
     await this.#setAside();
     await this.#keepHouse();
     await this.#putHead(snapshot || settled.needsSnapshot);
@@ -88,6 +96,29 @@ class Settling {
   /** A large body may have taken the number meanwhile. */
   #numbered(pack: PackAdded): PackAdded {
     return { ...pack, number: this.#target.account.state.nextPack };
+  }
+
+  /** Stores sort keys, where those that are stored lack many messages. */
+  async #putKeys(): Promise<void> {
+    const { account, tail, settled } = this.#target;
+    const { state } = account;
+    const messages = state.nextMessage;
+    const live = state.messages.count - state.freeRows.length;
+    const { storedKeysMessagesMin: min } = this.#context;
+    if (live < min) return;
+    const lacking = messages - (settled.keys?.messages ?? 0);
+    // While many messages arrive, each object is soon out of date.
+    const share = tail.bytes >= limits.unsettledBytesMax / 2 ? 2 : 64;
+    if (lacking < Math.max(min, live / share)) return;
+    const { epoch, random, storeId, objects, clock } = this.#context;
+    const slices = new Slices(clock);
+    const keys = await account.keys.readAll(slices.rest);
+    this.#requireLive();
+    const pieces = await encodeKeys({ state, keys, storeId }, slices);
+    const name = objectName({ kind: "keys", epoch, messages }, random);
+    const outcome = await putKnown(objects, objectKey(state.id, name), pieces);
+    if (outcome === "lost") throw new Refusal("UNAVAILABLE", "The name of an object was taken");
+    noteKeys(settled, { name, messages });
   }
 
   /** Keeps copies of damaged objects under other names; only then may they be dropped. */

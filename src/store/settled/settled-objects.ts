@@ -10,6 +10,12 @@ export interface SnapshotChain {
   readonly deltas: NamedObject[];
 }
 
+/** An object with sort keys. */
+export interface StoredKeysName {
+  readonly name: string;
+  readonly messages: number;
+}
+
 /** Which objects an account consists of; what settling knows of one that is in memory. */
 export interface SettledObjects {
   /** The account's modseq in the newest head. */
@@ -19,6 +25,8 @@ export interface SettledObjects {
   current: SnapshotChain | undefined;
   /** Kept in case the current one turns out to be damaged. */
   previous: SnapshotChain | undefined;
+  /** Sort keys, and the number of the account's next content when they were made. */
+  keys: StoredKeysName | undefined;
   /** Nothing refers to these; the next settling declares them dropped. */
   obsolete: string[];
   /** Deleted; the next settling says so. */
@@ -43,6 +51,7 @@ export function settledObjects(loaded: LoadedAccount, epoch: Epoch): SettledObje
     heads: headName === undefined ? [] : [headName],
     current: head === undefined ? undefined : { snapshot: head.snapshot, deltas: [...head.deltas] },
     previous: undefined,
+    keys: newestKeys(loaded),
     obsolete: [],
     deleted: [],
     unsound: [...loaded.unsound],
@@ -56,6 +65,7 @@ export function settledObjects(loaded: LoadedAccount, epoch: Epoch): SettledObje
     for (const { name } of chain === undefined ? [] : [chain.snapshot, ...chain.deltas])
       kept.add(name);
   for (const pack of state.packs.values()) kept.add(pack.name);
+  if (settled.keys !== undefined) kept.add(settled.keys.name);
   for (const name of names) {
     const parsed = parseObjectName(name);
     if (parsed === undefined || kept.has(name)) continue;
@@ -82,6 +92,23 @@ function previousChain(loaded: LoadedAccount): SnapshotChain | undefined {
   return { snapshot: sized(newest), deltas: deltas.map(sized) };
 }
 
+/** A state that is no sum of records may give the numbers of its contents a second time. */
+function newestKeys({
+  names,
+  restored,
+  state,
+  unsound,
+}: LoadedAccount): StoredKeysName | undefined {
+  if (restored) return undefined;
+  const newest = names
+    .filter((name) => name.startsWith("keys-"))
+    .filter((name) => !state.dropped.has(name) && !unsound.includes(name))
+    .sort()
+    .at(-1);
+  const parsed = newest === undefined ? undefined : parseObjectName(newest);
+  return parsed?.kind === "keys" ? { name: newest!, messages: parsed.messages } : undefined;
+}
+
 function sized(name: string): NamedObject {
   return { name, bytes: 0 };
 }
@@ -95,6 +122,7 @@ function modseqOf(name: string): number {
 export function noteDamaged(settled: SettledObjects, name: string): void {
   if (settled.damaged.has(name)) return;
   settled.damaged.add(name);
+  if (settled.keys?.name === name) settled.keys = undefined;
   settled.unsound.push(name);
 }
 
@@ -113,6 +141,12 @@ export function noteSnapshot(settled: SettledObjects, snapshot: NamedObject): vo
   settled.needsSnapshot = false;
 }
 
+/** Notes new sort keys; those before them become obsolete. */
+export function noteKeys(settled: SettledObjects, keys: StoredKeysName): void {
+  if (settled.keys !== undefined) settled.obsolete.push(settled.keys.name);
+  settled.keys = keys;
+}
+
 /** Notes a new head; the one before it is kept, older ones become obsolete. */
 export function noteHead(settled: SettledObjects, name: string, modseq: number): void {
   settled.heads.push(name);
@@ -126,6 +160,7 @@ export function usedNames(settled: SettledObjects, state: AccountState): Set<str
   for (const chain of [settled.current, settled.previous])
     for (const { name } of chain === undefined ? [] : [chain.snapshot, ...chain.deltas])
       used.add(name);
+  if (settled.keys !== undefined) used.add(settled.keys.name);
   for (const name of settled.damaged) used.delete(name);
   // A damaged pack has messages that are sound until they lie elsewhere.
   for (const pack of state.packs.values()) used.add(pack.name);

@@ -9,7 +9,13 @@ import { MailboxState } from "../index/mailbox-state.ts";
 import type { JournalPosition } from "../journal/journal.ts";
 import type { Slices } from "../slices.ts";
 import { decodePlace, decodePosition, encodePlace, encodePosition } from "./place-codec.ts";
-import { adoptTable, copyTable, joinSections, splitSections } from "./snapshot-sections.ts";
+import {
+  adoptTable,
+  copyTable,
+  joinSections,
+  type SectionedObject,
+  splitSections,
+} from "./snapshot-sections.ts";
 
 /** A consistent copy of a state, taken in one go; its journaled contents may get their places later. */
 export interface SnapshotCut {
@@ -17,6 +23,12 @@ export interface SnapshotCut {
   readonly meta: Uint8Array;
   readonly tables: readonly Uint8Array[];
   readonly journaled: readonly (readonly [row: number, content: JournaledContent])[];
+}
+
+const snapshotFormatVersion = 1;
+
+function sectioned(storeId: Uint8Array): SectionedObject {
+  return { kind: "snapshot", version: snapshotFormatVersion, storeId };
 }
 
 /** Where a snapshot stands. */
@@ -53,7 +65,7 @@ export async function encodeSnapshot(
     out.varint(content.address.contentsAt).varint(content.offset);
     out.u32(content.fieldsCrc).u32(content.bodyCrc);
   }
-  return joinSections([cut.meta, out.take(), ...cut.tables], origin.storeId, slices);
+  return joinSections([cut.meta, out.take(), ...cut.tables], sectioned(origin.storeId), slices);
 }
 
 /** Reads a snapshot; the state keeps views of `bytes`. Errors: `FormatError`. */
@@ -61,7 +73,7 @@ export function decodeSnapshot(
   bytes: Uint8Array,
   expected: { readonly id: AccountId; readonly storeId: Uint8Array },
 ): SnapshotOrigin & { readonly state: AccountState } {
-  const sections = splitSections(bytes, expected.storeId);
+  const sections = splitSections(bytes, sectioned(expected.storeId));
   const [meta, journal, freeRows, messages] = sections;
   if (
     meta === undefined ||

@@ -1,16 +1,15 @@
 /**
- * Sections of a snapshot: tables as they lie in memory, little-endian, each column at a multiple of
+ * Sections of a snapshot or of sort keys: tables as they lie in memory, little-endian, each column at a multiple of
  * 8 bytes, so that a loaded table is views of the bytes that were read.
  * @format snapshot
  */
 import { assert } from "#base/assert.ts";
 import { FormatError, asBuffer } from "#base/bytes.ts";
 import { crc32 } from "#base/crc.ts";
-import { encodeEnvelope, envelopeBytes, readEnvelope } from "#objects/index.ts";
+import { type EnvelopeKind, encodeEnvelope, envelopeBytes, readEnvelope } from "#objects/index.ts";
 import type { ColumnArray, ColumnArrays, ColumnSchema, Columns } from "../index/columns.ts";
 import type { Slices } from "../slices.ts";
 
-export const snapshotFormatVersion = 1;
 const directoryHeadBytes = 8;
 const directoryEntryBytes = 16;
 /** Checksums are made of so many bytes at a time. */
@@ -61,10 +60,17 @@ export function adoptTable<S extends ColumnSchema>(
   table.adopt(count, arrays as ColumnArrays<S>);
 }
 
-/** The pieces of a snapshot. */
+/** What an object of sections is. */
+export interface SectionedObject {
+  readonly kind: EnvelopeKind;
+  readonly version: number;
+  readonly storeId: Uint8Array;
+}
+
+/** The pieces of an object. */
 export async function joinSections(
   sections: readonly Uint8Array[],
-  storeId: Uint8Array,
+  { kind, version, storeId }: SectionedObject,
   slices: Slices,
 ): Promise<Uint8Array[]> {
   const entries = Buffer.alloc(sections.length * directoryEntryBytes);
@@ -84,8 +90,7 @@ export async function joinSections(
   const head = Buffer.alloc(directoryHeadBytes);
   head.writeUInt32LE(sections.length, 0);
   head.writeUInt32LE(crc32(entries), 4);
-  const kind = "snapshot";
-  const envelope = encodeEnvelope({ kind, version: snapshotFormatVersion, storeId, keyId: 0 });
+  const envelope = encodeEnvelope({ kind, version, storeId, keyId: 0 });
   return [envelope, head, entries, ...pieces];
 }
 
@@ -98,27 +103,54 @@ async function slicedChecksum(bytes: Uint8Array, slices: Slices): Promise<number
   return checksum;
 }
 
-/** The sections as views, all compared with their checksums. Errors: `FormatError`. */
-export function splitSections(object: Uint8Array, storeId: Uint8Array): Uint8Array[] {
-  readEnvelope(object, { storeId, kinds: ["snapshot"], version: snapshotFormatVersion });
-  // Views of numbers need their natural alignment; small objects may lie anywhere in a pool.
-  const bytes = asBuffer(object.byteOffset % 8 === 0 ? object : Uint8Array.from(object));
+/** Where a section lies in its object. */
+interface SectionPlace {
+  readonly offset: number;
+  readonly length: number;
+  readonly crc: number;
+}
+
+/** Bytes at the start of an object that hold the directory of so many sections. */
+export function directoryBytes(sections: number): number {
+  return envelopeBytes + directoryHeadBytes + sections * directoryEntryBytes;
+}
+
+/** Where the sections lie, of the first bytes of an object. Errors: `FormatError`. */
+export function readDirectory(
+  object: Uint8Array,
+  { kind, version, storeId }: SectionedObject,
+): SectionPlace[] {
+  readEnvelope(object, { storeId, kinds: [kind], version });
+  const bytes = asBuffer(object);
   const entriesAt = envelopeBytes + directoryHeadBytes;
-  if (bytes.length < entriesAt) throw new FormatError("A snapshot is cut short");
-  const count = bytes.readUInt32LE(envelopeBytes);
-  const end = entriesAt + count * directoryEntryBytes;
-  if (end > bytes.length) throw new FormatError("A snapshot is cut short");
+  if (bytes.length < entriesAt) throw new FormatError(`A ${kind} is cut short`);
+  const end = directoryBytes(bytes.readUInt32LE(envelopeBytes));
+  if (end > bytes.length) throw new FormatError(`A ${kind} is cut short`);
   if (crc32(bytes.subarray(entriesAt, end)) !== bytes.readUInt32LE(envelopeBytes + 4))
-    throw new FormatError("The directory of a snapshot does not fit its checksum");
-  const sections: Uint8Array[] = [];
-  for (let entry = entriesAt; entry < end; entry += directoryEntryBytes) {
-    const at = bytes.readUInt32LE(entry) * 8;
-    const section = bytes.subarray(at, at + bytes.readUInt32LE(entry + 4));
-    if (section.length !== bytes.readUInt32LE(entry + 4))
-      throw new FormatError("A snapshot is cut short");
-    if (crc32(section) !== bytes.readUInt32LE(entry + 8))
-      throw new FormatError(`Section ${sections.length} of a snapshot does not fit its checksum`);
-    sections.push(section);
-  }
-  return sections;
+    throw new FormatError(`The directory of a ${kind} does not fit its checksum`);
+  const places: SectionPlace[] = [];
+  for (let entry = entriesAt; entry < end; entry += directoryEntryBytes)
+    places.push({
+      offset: bytes.readUInt32LE(entry) * 8,
+      length: bytes.readUInt32LE(entry + 4),
+      crc: bytes.readUInt32LE(entry + 8),
+    });
+  return places;
+}
+
+/** Compares what was read of a section with its checksum. Errors: `FormatError`. */
+export function checkSection(section: Uint8Array, { length, crc }: SectionPlace): void {
+  if (section.length !== length) throw new FormatError("A section is cut short");
+  if (crc32(section) !== crc) throw new FormatError("A section does not fit its checksum");
+}
+
+/** The sections as views, all compared with their checksums. Errors: `FormatError`. */
+export function splitSections(object: Uint8Array, of: SectionedObject): Uint8Array[] {
+  // Views of numbers need their natural alignment; small objects may lie anywhere in a pool.
+  const bytes = object.byteOffset % 8 === 0 ? object : Uint8Array.from(object);
+  return readDirectory(bytes, of).map((place) => {
+    const section = bytes.subarray(place.offset, place.offset + place.length);
+    checkSection(section, place);
+    return section;
+  });
 }

@@ -19,6 +19,7 @@ import { Slices } from "../slices.ts";
 import type { Damage } from "./damage.ts";
 import { decodeDelta } from "./delta-codec.ts";
 import { decodeHead } from "./head-codec.ts";
+import { checkKeys } from "./keys-codec.ts";
 import { loadAccount } from "./load.ts";
 import { accountFolder, objectKey, objectName, parseObjectName } from "./names.ts";
 import { Unsound, listNames, readSound } from "./read-sound.ts";
@@ -102,6 +103,9 @@ export class VerifyingAccount {
             if (damage !== undefined) throw damage;
             break;
           }
+          case "keys":
+            checkKeys(bytes, storeId);
+            break;
           case "pack":
           case "body":
             decodePackTable(bytes, storeId);

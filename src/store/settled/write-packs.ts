@@ -22,6 +22,8 @@ export interface SettleContext extends SettledContext {
   readonly journal: Journal;
   readonly random: Random;
   readonly epoch: Epoch;
+  /** Messages of an account whose sort keys are stored, and that may be missing there. */
+  readonly storedKeysMessagesMin: number;
 }
 
 /** A row that is to be written into a pack; rows may be given anew while others work. */

@@ -25,6 +25,8 @@ export interface Program {
   readonly root: SearchNode;
   /** Only messages in these ranges of uids can match. */
   readonly within: Ranges;
+  /** All of them match. */
+  readonly all: boolean;
 }
 
 /**
@@ -40,14 +42,11 @@ export function compileSearch(session: Session, key: SearchKey, charset: string)
   const bound = keys.find((each) => each.key === "SEQ" || each.key === "UID");
   const all = session.view.clip(Uint32Array.of(1, 0xffff_ffff));
   const within = bound === undefined ? all : compiler.uidsOf(bound as SetKey);
-  const others = keys.filter((each) => each !== bound);
-  return {
-    root: combine(
-      "and",
-      others.map((each) => compiler.compile(each)),
-    ),
-    within,
-  };
+  const others = keys
+    .filter((each) => each !== bound)
+    .map((each) => compiler.compile(each))
+    .filter((node) => node !== always);
+  return { root: combine("and", others), within, all: others.length === 0 };
 }
 
 type SetKey = Extract<SearchKey, { set: SequenceSet }>;

@@ -7,15 +7,6 @@ export class NumberList {
     return this.#count;
   }
 
-  get bytes(): number {
-    return this.#numbers.byteLength;
-  }
-
-  /** The last number, 0 where there is none. */
-  get last(): number {
-    return this.#count === 0 ? 0 : this.#numbers[this.#count - 1]!;
-  }
-
   push(number: number): void {
     if (this.#count === this.#numbers.length) {
       const grown = new Uint32Array(this.#count * 2);

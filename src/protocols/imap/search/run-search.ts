@@ -14,6 +14,7 @@ import {
   yes,
 } from "./program.ts";
 import { Subject } from "./subject.ts";
+import type { Ranges } from "#wire/index.ts";
 import { NumberList } from "./number-list.ts";
 
 /** What a search found. */
@@ -38,8 +39,9 @@ interface Block {
  * it is looked at. Errors: `Refusal` UNAVAILABLE.
  */
 export async function runSearch(session: Session, program: Program): Promise<Found> {
-  const run = new SearchRun(session, program);
   session.startSlice();
+  if (program.all) return { uids: uidsIn(session, program.within), damaged: false };
+  const run = new SearchRun(session, program);
   const { within } = program;
   for (let i = 0; i < within.length; i += 2)
     for (let next = within[i]!; next <= within[i + 1]!;) {
@@ -50,6 +52,22 @@ export async function runSearch(session: Session, program: Program): Promise<Fou
       if (pause !== undefined) await run.resume(pause);
     }
   return { uids: run.found.view(), damaged: run.damaged };
+}
+
+/** Uids of all messages of the view in some ranges. */
+function uidsIn({ view }: Session, within: Ranges): Uint32Array {
+  const { liveCount, mailbox } = view;
+  const { uid } = mailbox.rows.arrays;
+  const uids = new Uint32Array(liveCount);
+  let count = 0;
+  for (let i = 0; i < within.length; i += 2) {
+    const first = mailbox.firstRowFrom(within[i]!);
+    const end = Math.min(mailbox.firstRowFrom(within[i + 1]! + 1), liveCount);
+    if (first >= end) continue;
+    uids.set(uid.subarray(first, end), count);
+    count += end - first;
+  }
+  return uids.subarray(0, count);
 }
 
 class SearchRun {

@@ -1,7 +1,6 @@
+import type { MessageKeys, TextKey } from "#store/index.ts";
 import type { SortCriterion } from "#wire/index.ts";
 import type { Session } from "../session.ts";
-import type { TextKey } from "./key-columns.ts";
-import { type MailboxKeys, readKeys } from "./mailbox-keys.ts";
 import { asKeys, ascending, reversed, stableOrder } from "./stable-order.ts";
 
 const textKeys: Readonly<Partial<Record<SortCriterion["key"], TextKey>>> = {
@@ -27,7 +26,12 @@ export async function sortMessages(
     ({ key }, index) => criteria.findIndex((other) => other.key === key) === index,
   );
   const kinds = decisive.flatMap(({ key }) => textKeys[key] ?? []);
-  const read = kinds.length === 0 ? undefined : await readKeys(session, uids, kinds);
+  const { mailbox } = session.view;
+  const rest = session.restOfMailbox;
+  const read =
+    kinds.length === 0
+      ? undefined
+      : await session.account.keys.read(mailbox, { uids, kinds }, rest);
   let order = ascending(uids.length);
   // From the least significant criterion to the most significant one, each keeping ties as they are.
   for (const { key, reverse } of decisive.toReversed()) {
@@ -41,13 +45,12 @@ export async function sortMessages(
 async function keysOf(
   session: Session,
   uids: Uint32Array,
-  { key, keys }: { key: SortCriterion["key"]; keys: MailboxKeys | undefined },
+  { key, keys }: { key: SortCriterion["key"]; keys: MessageKeys | undefined },
 ): Promise<Uint32Array> {
   const kind = textKeys[key];
   if (kind !== undefined) {
-    const column = keys![kind];
-    const ranks = await column.texts.ranks(session);
-    return column.valuesOf(uids).numbers.map((number) => ranks[number]!);
+    const { mailbox } = session.view;
+    return keys!.ranks(mailbox, { uids, key: kind }, session.restOfMailbox);
   }
   if (key === "SIZE") return columnKeys(session, uids, ({ size }, message) => size[message]!);
   if (key === "DATE") return sentKeys(session, uids);

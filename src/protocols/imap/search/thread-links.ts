@@ -1,6 +1,6 @@
 /** Step 1 of THREAD=REFERENCES: who answers whom. RFC 5256 §3 */
+import type { MessageLinks } from "#store/index.ts";
 import type { Session } from "../session.ts";
-import type { MessageLinks } from "./key-columns.ts";
 
 /** Steps between two looks at the time. */
 const stepsPerLook = 4_096;

@@ -1,9 +1,8 @@
+import type { KeyKind, Subjects } from "#store/index.ts";
 import type { Session } from "../session.ts";
-import type { KeyKind } from "./key-columns.ts";
-import { readKeys } from "./mailbox-keys.ts";
 import { sentKeys } from "./sort-messages.ts";
 import { ascending, stableOrder } from "./stable-order.ts";
-import { mergeBySubject, type Subjects } from "./thread-subjects.ts";
+import { mergeBySubject } from "./thread-subjects.ts";
 import { linkMessages, type LinkedNodes } from "./thread-links.ts";
 
 export type ThreadAlgorithm = "ORDEREDSUBJECT" | "REFERENCES" | "REFS";
@@ -33,18 +32,22 @@ export async function threadMessages(
   const kinds: KeyKind[] = [];
   if (algorithm !== "REFS") kinds.push("subject");
   if (algorithm !== "ORDEREDSUBJECT") kinds.push("references");
-  const { keys, damaged } = await readKeys(session, uids, kinds);
+  const { mailbox } = session.view;
+  const rest = session.restOfMailbox;
+  const { keys, damaged } = await session.account.keys.read(mailbox, { uids, kinds }, rest);
   const dates = sentKeys(session, uids);
   const byDate = await stableOrder(session, ascending(uids.length), dates);
   let nodes: LinkedNodes;
-  if (algorithm === "ORDEREDSUBJECT") nodes = bySubject(keys.subject.valuesOf(uids), byDate);
+  if (algorithm === "ORDEREDSUBJECT")
+    nodes = bySubject(await keys.subjects(mailbox, uids, rest), byDate);
   else {
-    const linked = await linkMessages(session, keys.references.valuesOf(uids));
+    const linked = await linkMessages(session, await keys.links(mailbox, uids, rest));
     await session.pause();
     nodes = withoutDummies(linked);
     if (algorithm === "REFERENCES") {
       await session.pause();
-      nodes = mergeBySubject(nodes, { subjects: keys.subject.valuesOf(uids), byDate });
+      const subjects = await keys.subjects(mailbox, uids, rest);
+      nodes = mergeBySubject(nodes, { subjects, byDate });
     }
   }
   await session.pause();

@@ -1,13 +1,6 @@
 /** Steps 4 and 5 of THREAD=REFERENCES: threads of one subject become one. RFC 5256 §3 */
+import type { Subjects } from "#store/index.ts";
 import type { LinkedNodes } from "./thread-links.ts";
-
-/** Base subjects of messages. */
-export interface Subjects {
-  /** Number of the text, 0 for the empty one. */
-  readonly numbers: Uint32Array;
-  /** 1: it marks a reply or a forwarded message. */
-  readonly replies: Uint8Array;
-}
 
 interface Root {
   readonly node: number;
