@@ -9,13 +9,13 @@
  * Installs Dovecot from Debian's packages where it is missing (as root) and stops all it started.
  */
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { installDovecot, startDovecot } from "./dovecot.ts";
 import { LineClient } from "./load.ts";
 import { benchPassword, type Peer } from "./peer.ts";
+import { freePorts } from "./ports.ts";
 import { startRoost } from "./roost.ts";
 import {
   bodies,
@@ -145,18 +145,6 @@ function writeResults(): void {
   const head = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores, Node ${process.versions.node}, ${runs} interleaved runs, ${scale.messages} messages in the large mailbox.`;
   const before = text.slice(0, text.indexOf(begin) + begin.length);
   writeFileSync(file, `${before}\n\n${head}\n\n${table()}\n\n${text.slice(text.indexOf(end))}`);
-}
-
-/** Ports of this machine that nobody listens on. */
-async function freePorts(): Promise<{ imap: number; lmtp: number }> {
-  const servers = [createServer(), createServer()];
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-    ports.push((server.address() as AddressInfo).port);
-  }
-  for (const server of servers) server.close();
-  return { imap: ports[0]!, lmtp: ports[1]! };
 }
 
 const folder = mkdtempSync(join(tmpdir(), "roost-bench-"));

@@ -8,17 +8,27 @@
  * - `S...`        any number of untagged responses up to the one that matches the next `S:`.
  * - `S: <closed>` the server closes the connection.
  * - `C2:`, `S2:`  the same on another connection of the same account; opened at first use.
- * - `@requires X` skips the transcript where the server does not announce the capability.
+ * - `@requires X Y` skips the transcript where the server does not announce the capabilities.
+ * - `@if X` ... `@end` is for servers that announce the capability.
  * - `@setting name value` for servers that the test itself starts; elsewhere the transcript is
  *                 skipped.
  * - `@close 2`    the client closes a connection.
+ * - `S~ text`     what another server may send instead of the response above; with no text, nothing.
+ * - `@differs dovecot-2.3 why` before an `S~` that no RFC allows, or that is a server's own choice:
+ *                 only that server may send it, and the file is reported as different.
  * - `#`           a comment.
+ *
+ * `{"text"}` is a literal within its line, with the escapes of JSON.
+ *
+ * `runTranscript` compares order and text as they stand: so it is for Roost. portable.ts compares
+ * what the RFCs promise.
  *
  * In `S:`, `$name` takes a value of letters, digits, and `-_` the first time and stands for it
  * later, also in `C:`; `$$` is a dollar sign; `…` is anything. Of a status response that has no
  * `…` only what is written is compared, so `S: a OK` says nothing of code and text.
  */
-import { asBuffer, concatBytes } from "#base/bytes.ts";
+import { matchAndBind, patternOf, wantedText } from "./pattern.ts";
+import { Responses } from "./responses.ts";
 
 /** A connection that has logged in. */
 export interface TranscriptConnection {
@@ -41,25 +51,44 @@ export interface Transcript {
   readonly steps: readonly Step[];
 }
 
-type Step =
-  | { readonly kind: "send"; readonly at: At; readonly pieces: readonly Piece[] }
-  | { readonly kind: "expect"; readonly at: At; readonly choices: readonly string[] }
-  | { readonly kind: "skip"; readonly at: At }
-  | { readonly kind: "close"; readonly at: At };
+export type Step = { readonly at: At } & (
+  | { readonly kind: "send"; readonly pieces: readonly Piece[] }
+  | { readonly kind: "expect"; readonly choices: readonly Wanted[] }
+  | { readonly kind: "skip" }
+  | { readonly kind: "close" }
+);
+
+/** A response, and what other servers may send instead of it. */
+export interface Wanted {
+  readonly line: number;
+  readonly text: string;
+  readonly others: Other[];
+}
+
+/** `text` is "" for nothing at all. */
+export interface Other {
+  readonly text: string;
+  readonly difference: Difference | undefined;
+}
+
+/** Where a server deviates, or chose what the RFC leaves free. */
+export interface Difference {
+  readonly server: string;
+  readonly why: string;
+}
 
 interface At {
   readonly line: number;
   readonly connection: string;
+  /** The capability that the step is for, if it is for one. */
+  readonly capability: string | undefined;
 }
 
 /** Text to send, then (if `waits`) a continuation request to wait for. */
-interface Piece {
+export interface Piece {
   readonly text: string;
   readonly waits: boolean;
 }
-
-/** Milliseconds after which a server that says nothing has failed. */
-const answerMsMax = 10_000;
 
 interface Draft {
   readonly side: "C" | "S";
@@ -74,19 +103,28 @@ export function parseTranscript(name: string, source: string): Transcript {
   const settings = new Map<string, string>();
   const steps: Step[] = [];
   let draft: Draft | undefined;
-  let block: string[] | undefined;
+  let block: Wanted[] | undefined;
+  let latest: Wanted | undefined;
   let blockAt: At | undefined;
+  const marks: { capability?: string | undefined; difference?: Difference | undefined } = {};
   const finish = (): void => {
     if (draft === undefined) return;
     closeLiteral(draft);
     if (draft.side === "C")
       steps.push({ kind: "send", at: draft.at, pieces: piecesOf(`${draft.text}\r\n`) });
-    else if (block !== undefined) block.push(draft.text);
-    else steps.push({ kind: "expect", at: draft.at, choices: [draft.text] });
+    else {
+      latest = { line: draft.at.line, text: draft.text, others: [] };
+      if (block === undefined) steps.push({ kind: "expect", at: draft.at, choices: [latest] });
+      else block.push(latest);
+    }
     draft = undefined;
   };
   for (const [index, text] of source.split(/\r?\n/).entries()) {
-    const at = (connection: string): At => ({ line: index + 1, connection });
+    const at = (connection: string): At => ({
+      line: index + 1,
+      connection,
+      capability: marks.capability,
+    });
     if (text.startsWith("|")) {
       if (draft?.literal === undefined) throw new Error(`${name}:${index + 1}: no literal begun`);
       draft.literal.push(text.slice(1).replace(/^ /, ""));
@@ -95,15 +133,22 @@ export function parseTranscript(name: string, source: string): Transcript {
     const more = /^([CS])\d*\+ ?(.*)$/.exec(text);
     if (more !== null && draft !== undefined) {
       closeLiteral(draft);
-      draft.text += more[2]!;
+      draft.text += withLiterals(more[2]!);
       openLiteral(draft);
       continue;
     }
     finish();
+    const other = /^S~ ?(.*)$/.exec(text);
+    if (other !== null) {
+      if (latest === undefined) throw new Error(`${name}:${index + 1}: nothing to replace`);
+      latest.others.push({ text: withLiterals(other[1]!), difference: marks.difference });
+      marks.difference = undefined;
+      continue;
+    }
     const line = /^([CS])(\d*): ?(.*)$/.exec(text);
     const mark = /^S(\d*)(\{|\.\.\.)$/.exec(text);
     if (line !== null) {
-      draft = { side: line[1] as "C" | "S", at: at(line[2]!), text: line[3]!, literal: undefined };
+      draft = { side: line[1] as "C" | "S", at: at(line[2]!), text: withLiterals(line[3]!), literal: undefined };
       openLiteral(draft);
     } else if (mark?.[2] === "{") {
       block = [];
@@ -117,7 +162,13 @@ export function parseTranscript(name: string, source: string): Transcript {
       throw new Error(`${name}:${index + 1}: cannot read ${JSON.stringify(text)}`);
     function directive(text: string): void {
       const [word, first = "", ...rest] = text.slice(1).split(" ");
-      if (word === "requires") requires.push(first);
+      if (word === "differs") {
+        marks.difference = { server: first, why: rest.join(" ") };
+        return;
+      }
+      if (word === "requires") requires.push(first, ...rest);
+      else if (word === "if") marks.capability = first;
+      else if (word === "end") marks.capability = undefined;
       else if (word === "setting") settings.set(first, rest.join(" "));
       else if (word === "close") steps.push({ kind: "close", at: at(first) });
       else throw new Error(`${name}:${index + 1}: unknown directive ${word}`);
@@ -125,6 +176,15 @@ export function parseTranscript(name: string, source: string): Transcript {
   }
   finish();
   return { name, requires, settings, steps };
+}
+
+/** Literals that stand in their line. */
+function withLiterals(text: string): string {
+  return text.replace(/\{("(?:[^"\\]|\\.)*")\}/g, (_, quoted: string) => {
+    const content = JSON.parse(quoted) as string;
+    const bytes = Buffer.byteLength(content.replaceAll("$$", "$"));
+    return `{${bytes}}\r\n${content}`;
+  });
 }
 
 function openLiteral(draft: Draft): void {
@@ -155,7 +215,8 @@ function piecesOf(text: string): Piece[] {
   return pieces;
 }
 
-const variable = /\$(\$|[a-z][a-z0-9]*)/g;
+/** A variable, or a dollar sign. */
+export const variable = /\$(\$|[a-z][a-z0-9]*)/g;
 
 /** Runs a transcript. Errors: `Error` that names the line and what came instead. */
 export async function runTranscript(
@@ -210,18 +271,19 @@ async function runStep(
       const left = [...step.choices];
       while (left.length > 0) {
         const response = await connection.next();
-        const found = left.findIndex((wanted) => matches(wanted, response, values));
+        const found = left.findIndex(({ text }) => matches(text, response, values));
         if (found >= 0) {
           left.splice(found, 1);
           connection.skipping = false;
         } else if (!connection.skipping || response?.startsWith("* ") !== true)
-          throw new Error(`expected ${left.join("\n  or ")}\n   got ${show(response)}`);
+          throw new Error(`expected ${left.map(({ text }) => text).join("\n  or ")}\n   got ${show(response)}`);
       }
     }
   }
 }
 
-function show(response: string | null): string {
+/** A response for people. */
+export function show(response: string | null): string {
   return response === null ? "<closed>" : Buffer.from(response, "latin1").toString("utf8");
 }
 
@@ -229,27 +291,13 @@ const statusLine = /^\S+ (OK|NO|BAD|BYE|PREAUTH)\b/;
 
 function matches(wanted: string, response: string | null, values: Map<string, string>): boolean {
   if (response === null || wanted === "<closed>") return response === null && wanted === "<closed>";
-  const names: string[] = [];
-  const bytes = withSortedFlags(Buffer.from(wanted.replaceAll("$$", "\0")).toString("latin1"));
-  const ellipsis = Buffer.from("…").toString("latin1");
-  let pattern = "";
-  for (const part of bytes.split(/(\0|\$[a-z][a-z0-9]*|\u00e2\u0080\u00a6)/)) {
-    if (part === ellipsis) pattern += "[^]*?";
-    else if (part === "\0") pattern += "\\$";
-    else if (part.startsWith("$") && !values.has(part.slice(1)) && !names.includes(part.slice(1))) {
-      names.push(part.slice(1));
-      pattern += `(?<${part.slice(1)}>[A-Za-z0-9_-]+)`;
-    } else if (part.startsWith("$") && names.includes(part.slice(1)))
-      pattern += `\\k<${part.slice(1)}>`;
-    else pattern += quoted(part.startsWith("$") ? values.get(part.slice(1))! : part);
-  }
+  const pattern = patternOf(withSortedFlags(wantedText(wanted)), values);
   const open = statusLine.test(wanted) || wanted.startsWith("+");
-  const match = new RegExp(`^${pattern}${open ? "(?![A-Za-z0-9-])" : "$"}`).exec(
+  return matchAndBind(
+    new RegExp(`^${pattern}${open ? "(?![A-Za-z0-9-])" : "$"}`),
     withSortedFlags(response),
+    values,
   );
-  if (match === null) return false;
-  for (const name of names) values.set(name, match.groups![name]!);
-  return true;
 }
 
 /** The order of flags means nothing. */
@@ -260,68 +308,9 @@ function withSortedFlags(text: string): string {
   );
 }
 
-/** A dollar sign is NUL in what is expected. */
+/** A dollar sign is \x1a in what is expected. */
 function byLetters(a: string, b: string): number {
-  const left = a.replace("\0", "$");
-  const right = b.replace("\0", "$");
+  const left = a.replace("\x1a", "$");
+  const right = b.replace("\x1a", "$");
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function quoted(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-}
-
-/** Cuts what a server sends into responses, literals included, without their last CRLF. */
-class Responses {
-  readonly #connection: TranscriptConnection;
-  #buffer: Buffer = Buffer.alloc(0);
-  skipping = false;
-
-  constructor(connection: TranscriptConnection) {
-    this.#connection = connection;
-  }
-
-  async send(text: string): Promise<void> {
-    await this.#connection.send(Buffer.from(text));
-  }
-
-  close(): void {
-    this.#connection.close();
-  }
-
-  /** One character per byte; null at the end. */
-  async next(): Promise<string | null> {
-    let end = 0;
-    for (;;) {
-      const feed = this.#buffer.indexOf("\r\n", end);
-      if (feed < 0) {
-        if (!(await this.#more())) return null;
-        continue;
-      }
-      const line = this.#buffer.toString("latin1", end, feed);
-      const literal = /\{(\d+)\}$/.exec(line);
-      end = feed + 2;
-      if (literal === null) break;
-      end += Number(literal[1]);
-      while (this.#buffer.length < end) if (!(await this.#more())) return null;
-    }
-    const response = this.#buffer.toString("latin1", 0, end - 2);
-    this.#buffer = this.#buffer.subarray(end);
-    return response;
-  }
-
-  async #more(): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("the server says nothing")), answerMsMax);
-    });
-    try {
-      const bytes = await Promise.race([this.#connection.read(), late]);
-      if (bytes === null) return false;
-      this.#buffer = asBuffer(concatBytes([this.#buffer, bytes]));
-      return true;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
 }
