@@ -52,7 +52,7 @@ test("a session that fails ends alone, with its cause in the log", async (t) => 
   client.send("x");
   assert.deepEqual(await client.rest(), []);
   assert.match(String(errors[0]), /oops/);
-  assert.match(await metrics.page(), /roost_sessions_failed_total\{listener="test"\} 1/);
+  assert.match(metrics.page(), /roost_sessions_failed_total\{listener="test"\} 1/);
   await LineClient.connect(t, port);
 });
 

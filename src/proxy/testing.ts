@@ -10,6 +10,7 @@ import { connect as connectTls } from "node:tls";
 import type { TLSSocket } from "node:tls";
 import { systemClock } from "#base/clock.ts";
 import { silentLog } from "#base/log.ts";
+import { systemRandom } from "#base/random.ts";
 import { Metrics } from "#base/metrics.ts";
 import { utf8 } from "#base/bytes.ts";
 import type { Connection, SecureContexts } from "./connection.ts";
@@ -29,6 +30,7 @@ export function selfSigned(t: TestContext): Promise<Certificates> {
     dataDir: scratchFolder(t),
     settings: { names: {}, minVersion: "TLSv1.2" },
     clock: systemClock,
+    random: systemRandom,
     log: silentLog,
   });
 }

@@ -103,7 +103,7 @@ export class AllInOne {
     const { settings, clock, random, log, openMailService } = this.#parts;
     const { dataDir, tls } = settings;
     this.#auth = await openAuthDesk(this.#parts);
-    this.#certificates = await Certificates.open({ dataDir, settings: tls, clock, log });
+    this.#certificates = await Certificates.open({ dataDir, settings: tls, clock, random, log });
     const { shutdown } = this.#listeners;
     const metrics = this.#metrics;
     const directory = this.#auth.limited;
@@ -180,7 +180,7 @@ export class AllInOne {
     if (settings.http === false) return;
     const health = (): string | undefined =>
       this.#mail === undefined ? "The store is closed" : this.#mail.health();
-    const monitoring = createMonitoringServer({ metrics: this.#metrics, log, health });
+    const monitoring = createMonitoringServer({ metrics: this.#metrics, health });
     try {
       await this.#bindHttp(monitoring, settings.http, "http");
     } catch (error) {

@@ -1,11 +1,9 @@
 import { createServer } from "./node-http.ts";
 import type { Server } from "node:http";
-import type { Log } from "#base/log.ts";
 import type { Metrics } from "#base/metrics.ts";
 
 export interface MonitoringParts {
   readonly metrics: Metrics;
-  readonly log: Log;
   /** Undefined while all is well, else what is not. */
   health(): string | undefined;
 }
@@ -22,14 +20,7 @@ export function createMonitoringServer(parts: MonitoringParts): Server {
     else if (path === "/healthz") {
       const trouble = parts.health();
       send(trouble === undefined ? 200 : 503, `${trouble ?? "ok"}\n`);
-    } else if (path === "/metrics")
-      parts.metrics.page().then(
-        (page) => send(200, page),
-        (error: unknown) => {
-          parts.log.error({ err: error }, "The metrics could not be written");
-          send(500, "Failed\n");
-        },
-      );
+    } else if (path === "/metrics") send(200, parts.metrics.page());
     else send(404, "There are /metrics and /healthz\n");
   });
 }

@@ -6,12 +6,11 @@ import { createSecureContext } from "node:tls";
 import type { SecureContext } from "node:tls";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
 import { Refusal, errorText } from "#base/assert.ts";
 import type { SecureContexts } from "../connection.ts";
 import type { CertificateFiles, TlsSettings } from "../settings.ts";
-
-const day = 24 * 3600 * 1000;
-const selfSignedDays = 3650;
+import { makeSelfSigned } from "./self-signed.ts";
 
 interface Loaded {
   readonly context: SecureContext;
@@ -29,6 +28,7 @@ export interface CertificateOptions {
   readonly dataDir: string;
   readonly settings: TlsSettings;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -131,9 +131,10 @@ async function selfSignedFiles(options: CertificateOptions): Promise<Certificate
     certificate: join(folder, "self-signed.crt"),
     key: join(folder, "self-signed.key"),
   };
-  if (await isUsable(files, options.clock.now())) return files;
+  const now = options.clock.now();
+  if (await isUsable(files, now)) return files;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const made = await makeSelfSigned(options.clock.now(), ["localhost", hostname()]);
+  const made = makeSelfSigned({ names: ["localhost", hostname()], now, random: options.random });
   await writeWhole(files.key, made.key, 0o600);
   await writeWhole(files.certificate, made.certificate, 0o644);
   options.log.info({ certificate: files.certificate }, "Made a self-signed certificate");
@@ -148,37 +149,6 @@ async function isUsable(files: CertificateFiles, now: number): Promise<boolean> 
   } catch {
     return false;
   }
-}
-
-/** An ECDSA P-256 certificate for `names` and the loopback addresses, valid for ten years. */
-export async function makeSelfSigned(
-  now: number,
-  names: readonly string[],
-): Promise<{ key: string; certificate: string }> {
-  // Its libraries take a tenth of a second to load, and are needed once in a lifetime.
-  const { generate } = await import("selfsigned");
-  const unique = [...new Set(names.filter((name) => name !== ""))];
-  const made = await generate([{ name: "commonName", value: unique[0] ?? "localhost" }], {
-    keyType: "ec",
-    curve: "P-256",
-    algorithm: "sha256",
-    notBeforeDate: new Date(now - day),
-    notAfterDate: new Date(now + selfSignedDays * day),
-    extensions: [
-      { name: "basicConstraints", cA: false, critical: true },
-      { name: "keyUsage", digitalSignature: true, critical: true },
-      { name: "extKeyUsage", serverAuth: true },
-      {
-        name: "subjectAltName",
-        altNames: [
-          ...unique.map((value) => ({ type: 2 as const, value })),
-          { type: 7 as const, ip: "127.0.0.1" },
-          { type: 7 as const, ip: "::1" },
-        ],
-      },
-    ],
-  });
-  return { key: made.private, certificate: made.cert };
 }
 
 /** Never half a file under the name, whatever happens. */
