@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,6 +66,42 @@ test("a TypeScript file anywhere can use defineConfig and hooks; paths are relat
   assert.equal(settings.tls.key, "/b.key");
   assert.equal(settings.http, false);
   assert.equal(typeof settings.onLogin, "function");
+});
+
+/** Whether a process that reads this configuration loads what strips types, and the data folder. */
+async function readAlone(t: TestContext, text: string): Promise<{ strips: boolean; data: string }> {
+  const folder = folderWith(t, { "roost.config.ts": text });
+  const program = `
+    const { loadConfig } = await import(${JSON.stringify(new URL("load.ts", import.meta.url).href)});
+    const loaded = () => process.moduleLoadList.some((name) => name.includes("amaro"));
+    const { settings } = await loadConfig({ folder: ${JSON.stringify(folder)} });
+    console.log(JSON.stringify({ strips: loaded(), data: basename(settings.dataDir) }));`;
+  const cache = join(folder, "cache");
+  const run = (): string =>
+    execFileSync(
+      process.execPath,
+      ["--input-type=module", "--eval", `import { basename } from "node:path"; ${program}`],
+      { encoding: "utf8", env: { ...process.env, NODE_COMPILE_CACHE: cache } },
+    );
+  run(); // Our own files come from the cache the second time.
+  return JSON.parse(run()) as { strips: boolean; data: string };
+}
+
+test("a file without types costs no stripping of types, and one with types means what it says", async (t) => {
+  const plain = await readAlone(t, 'export default { dataDir: "plain" };');
+  assert.deepEqual(plain, { strips: false, data: "plain" });
+  const folder = folderWith(t, {
+    "arguments.config.ts": `
+      const pick = (<T>(value: T): T => value) as { <T>(value: T): T };
+      const text = "dataDir", number = 1;
+      type text = string;
+      export default { dataDir: pick<text>("typed") };`,
+    "annotation.config.ts": 'const name: string = "typed"; export default { dataDir: name };',
+  });
+  for (const name of ["arguments.config.ts", "annotation.config.ts"]) {
+    const { settings } = await loadConfig({ folder, file: name });
+    assert.equal(settings.dataDir, join(folder, "typed"));
+  }
 });
 
 test("a file that was changed can be read again", async (t) => {
