@@ -293,6 +293,14 @@ export const limits = {
   adminPageMax: 10_000,
   /** A hook of the configuration file. */
   hookMs: 10_000,
+  /** How often it is looked whether the process is idle; less CPU time than this between two looks
+   * is idleness. */
+  idleLookMs: 2_000,
+  idleCpuMsMax: 40,
+  /** CPU time since the last collection of garbage that makes another one worth while in idleness,
+   * and the largest heap that is collected so: it takes 30 ms and more. */
+  collectedCpuMsMin: 200,
+  collectedHeapBytesMax: 32 * MiB,
   /** Connections that the kernel keeps waiting for us, per listener. */
   acceptBacklog: 1_024,
 } as const;

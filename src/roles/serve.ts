@@ -7,6 +7,7 @@ import { systemRandom } from "#base/random.ts";
 import type { Settings } from "#config/index.ts";
 import { currentConnection } from "#proxy/index.ts";
 import { AllInOne } from "./all-in-one.ts";
+import { collectWhenIdle, ownProcess } from "./idle-collection.ts";
 import { openToOthers, prepareDemo } from "./demo.ts";
 import { openMailService } from "./open-mail-service.ts";
 import { startScreen } from "./start-screen.ts";
@@ -58,6 +59,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   if (demo) await prepareDemo(server.adminContext, log);
   log.info({ ms: Math.round(clock.monotonic() - began) }, "Roost is ready");
+  const own = ownProcess();
+  const collection = own && collectWhenIdle(clock, own);
   const { places, certificates } = server;
   const { fingerprint, selfSigned } = certificates;
   const { dataDir } = settings;
@@ -70,6 +73,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   );
   const code = await ended.promise;
   screen?.write("\nStopping: letting sessions finish. Once more Ctrl+C to stop at once.\n");
+  collection?.cancel();
   await server.stop();
   log.info({}, "Roost has stopped");
   return code;
