@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -51,6 +52,28 @@ async function serve(t: TestContext): Promise<string> {
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 const quiet: OperationCall = { input: nothing(), output: async () => {}, progress() {} };
+
+test("the answer is not closed before the caller's last write", async (t) => {
+  const socket = connect(await serve(t));
+  t.after(() => socket.destroy());
+  let received = "";
+  socket.setEncoding("latin1").on("data", (text: string) => (received += text));
+  socket.write(
+    "POST /operations/user.list HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+      "Transfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n",
+  );
+  while (!received.includes('{"result":[]}')) await once(socket, "data");
+  // A last piece of the answer, or the end of the connection, would come first.
+  const early = await Promise.race([
+    once(socket, "end").then(() => "closed"),
+    once(socket, "data").then(() => "ended"),
+    new Promise((resolve) => setTimeout(resolve, 50, "open")),
+  ]);
+  assert.equal(early, "open");
+  const end = once(socket, "end");
+  socket.write("0\r\n\r\n");
+  await end;
+});
 
 test("user operations work through the socket, and refusals come back as they were", async (t) => {
   const path = await serve(t);

@@ -41,8 +41,10 @@ async function answer(
     return;
   }
   response.writeHead(200, { "content-type": "application/x-ndjson" });
+  let input: AsyncIterable<Uint8Array> | undefined;
   try {
-    const { params, input } = await readRequest(request);
+    const { params, input: rest } = await readRequest(request);
+    input = rest;
     const call = callOver(response, input);
     const result = await runOperation(context, { name, params }, call);
     await send(response, { result: result ?? null });
@@ -52,7 +54,17 @@ async function answer(
     if (failure.kind === "bug") log.error({ err: error, operation: name }, "An operation failed");
     await send(response, { error: failure });
   }
+  if (input !== undefined) await readToEnd(input);
   response.end();
+}
+
+/** Where we closed before the caller's last write, it would fail and hide the answer from it. */
+async function readToEnd(input: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of input);
+  } catch {
+    // The caller has its answer and has gone.
+  }
 }
 
 function callOver(response: ServerResponse, input: AsyncIterable<Uint8Array>): OperationCall {
