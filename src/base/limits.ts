@@ -116,6 +116,8 @@ export const limits = {
   deltaBytesMin: 64 * KiB,
   /** Messages of an account whose sort keys are stored, and that may be missing in what is stored. */
   storedKeysMessagesMin: 256,
+  /** A section of sort keys that is read without waiting where the medium is local. */
+  keysReadAtOnceBytesMax: 1 * MiB,
   /** An account is settled so long after its last change, and at the latest after its first. */
   settleIdleMs: 2 * 60 * 1000,
   settleMsMax: 10 * 60 * 1000,

@@ -1,5 +1,6 @@
 import type { AccountId } from "#base/brand.ts";
 import { FormatError } from "#base/bytes.ts";
+import { limits } from "#base/limits.ts";
 import { EnvelopeError } from "#objects/index.ts";
 import { LinkColumn, TextColumn, type TextKey } from "../search/key-columns.ts";
 import type { StoredKeys } from "../search/message-keys.ts";
@@ -102,8 +103,15 @@ export class KeysObject implements StoredKeys {
 
   async #bytes(offset: number, length: number): Promise<Uint8Array> {
     if (length === 0) return new Uint8Array(0);
+    const { objects } = this.#context;
     const key = objectKey(this.#id, this.#name);
-    const bytes = await this.#context.objects.get(key, { offset, length });
+    if (objects.readSync !== undefined && length <= limits.keysReadAtOnceBytesMax) {
+      const target = new Uint8Array(length);
+      const count = objects.readSync(key, offset, target);
+      if (count < 0) throw new Gone();
+      return target.subarray(0, count);
+    }
+    const bytes = await objects.get(key, { offset, length });
     if (bytes === null) throw new Gone();
     return bytes;
   }

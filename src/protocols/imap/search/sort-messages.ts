@@ -1,6 +1,7 @@
 import type { MessageKeys, TextKey } from "#store/index.ts";
 import type { SortCriterion } from "#wire/index.ts";
 import type { Session } from "../session.ts";
+import { inSteps } from "./in-steps.ts";
 import { asKeys, ascending, reversed, stableOrder } from "./stable-order.ts";
 
 const textKeys: Readonly<Partial<Record<SortCriterion["key"], TextKey>>> = {
@@ -36,8 +37,7 @@ export async function sortMessages(
   // From the least significant criterion to the most significant one, each keeping ties as they are.
   for (const { key, reverse } of decisive.toReversed()) {
     const keys = await keysOf(session, uids, { key, keys: read?.keys });
-    await session.pause();
-    order = await stableOrder(session, order, reverse ? reversed(keys) : keys);
+    order = await stableOrder(session, order, reverse ? await reversed(session, keys) : keys);
   }
   return { order, damaged: read?.damaged ?? false };
 }
@@ -60,7 +60,7 @@ async function keysOf(
 }
 
 /** Sent dates in seconds; without a valid one the internal date counts. RFC 5256 §2.2 */
-export function sentKeys(session: Session, uids: Uint32Array): Uint32Array {
+export function sentKeys(session: Session, uids: Uint32Array): Promise<Uint32Array> {
   return columnKeys(session, uids, ({ internalDate, sentDate }, message) => {
     const sent = sentDate[message]!;
     return Math.floor((Number.isNaN(sent) ? internalDate[message]! : sent) / 1000);
@@ -69,20 +69,23 @@ export function sentKeys(session: Session, uids: Uint32Array): Uint32Array {
 
 type MessageColumns = Session["account"]["state"]["messages"]["arrays"];
 
-function columnKeys(
+async function columnKeys(
   session: Session,
   uids: Uint32Array,
   valueOf: (columns: MessageColumns, message: number) => number,
-): Uint32Array {
-  const mailbox = session.requireMailbox();
-  const columns = session.account.state.messages.arrays;
-  const { uid: all, message } = mailbox.rows.arrays;
+): Promise<Uint32Array> {
   const values = new Float64Array(uids.length);
-  let row = 0;
-  for (let i = 0; i < uids.length; i++) {
-    while (row < mailbox.count && all[row]! < uids[i]!) row++;
-    // What was expunged meanwhile sorts as if it had no value.
-    if (row < mailbox.count && all[row] === uids[i]) values[i] = valueOf(columns, message[row]!);
-  }
-  return asKeys(values);
+  await inSteps(session, uids.length, (start, end) => {
+    const mailbox = session.requireMailbox();
+    const columns = session.account.state.messages.arrays;
+    const { uid: all, message } = mailbox.rows.arrays;
+    const { count } = mailbox;
+    let row = mailbox.firstRowFrom(uids[start]!);
+    for (let i = start; i < end; i++) {
+      if (row < count && all[row]! < uids[i]!) row = mailbox.firstRowFrom(uids[i]!);
+      // What was expunged meanwhile sorts as if it had no value.
+      if (row < count && all[row] === uids[i]) values[i] = valueOf(columns, message[row++]!);
+    }
+  });
+  return asKeys(session, values);
 }

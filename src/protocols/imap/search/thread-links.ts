@@ -1,9 +1,10 @@
 /** Step 1 of THREAD=REFERENCES: who answers whom. RFC 5256 §3 */
 import type { MessageLinks } from "#store/index.ts";
 import type { Session } from "../session.ts";
+import { inSteps } from "./in-steps.ts";
 
 /** Steps between two looks at the time. */
-const stepsPerLook = 4_096;
+const stepsPerLook = 1_024;
 /** Ancestors that are looked at to see whether a link closes a loop; beyond it there is no link. */
 const ancestorsMax = 10_000;
 
@@ -19,6 +20,7 @@ export async function linkMessages(session: Session, links: MessageLinks): Promi
   const { ids, starts, ends, references } = links;
   const messageCount = ids.length;
   const nodes = new Nodes(links);
+  await inSteps(session, messageCount, (start, end) => nodes.claimIds(ids, start, end));
   for (let message = 0; message < messageCount; message++) {
     // A: the references among themselves, where they have no parent yet.
     let last = -1;
@@ -50,8 +52,11 @@ class Nodes {
     this.#parents = new Int32Array(this.#count + 64).fill(-1);
     this.#linked = new Uint8Array(this.#count + 64);
     this.#ofId = new Int32Array(idCount + 1).fill(-1);
-    // A Message-ID belongs to the first message that has it; the others count as having none.
-    for (let message = 0; message < ids.length; message++) {
+  }
+
+  /** A Message-ID belongs to the first message that has it; the others count as having none. */
+  claimIds(ids: Uint32Array, start: number, end: number): void {
+    for (let message = start; message < end; message++) {
       const id = ids[message]!;
       if (id !== 0 && this.#ofId[id]! < 0) this.#ofId[id] = message;
     }

@@ -1,5 +1,6 @@
 import type { KeyKind, Subjects } from "#store/index.ts";
 import type { Session } from "../session.ts";
+import { inSteps } from "./in-steps.ts";
 import { sentKeys } from "./sort-messages.ts";
 import { ascending, stableOrder } from "./stable-order.ts";
 import { mergeBySubject } from "./thread-subjects.ts";
@@ -12,7 +13,7 @@ export interface Threads {
   /** Nodes below it are messages, as indexes into the uids; the others are dummies. */
   readonly messageCount: number;
   /** Nodes without a parent, in the order of the answer. */
-  readonly roots: readonly number[];
+  readonly roots: Int32Array;
   /** First child of each node and next sibling, -1 for none. */
   readonly firstChild: Int32Array;
   readonly nextSibling: Int32Array;
@@ -35,36 +36,40 @@ export async function threadMessages(
   const { mailbox } = session.view;
   const rest = session.restOfMailbox;
   const { keys, damaged } = await session.account.keys.read(mailbox, { uids, kinds }, rest);
-  const dates = sentKeys(session, uids);
+  const dates = await sentKeys(session, uids);
   const byDate = await stableOrder(session, ascending(uids.length), dates);
   let nodes: LinkedNodes;
   if (algorithm === "ORDEREDSUBJECT")
-    nodes = bySubject(await keys.subjects(mailbox, uids, rest), byDate);
+    nodes = await bySubject(session, await keys.subjects(mailbox, uids, rest), byDate);
   else {
     const linked = await linkMessages(session, await keys.links(mailbox, uids, rest));
-    await session.pause();
-    nodes = withoutDummies(linked);
+    nodes = await withoutDummies(session, linked);
     if (algorithm === "REFERENCES") {
-      await session.pause();
       const subjects = await keys.subjects(mailbox, uids, rest);
-      nodes = mergeBySubject(nodes, { subjects, byDate });
+      nodes = await mergeBySubject(session, nodes, { subjects, byDate });
     }
   }
-  await session.pause();
-  const roots = algorithm === "REFS" ? rootsByLatest(nodes, byDate) : rootsByFirst(nodes, byDate);
-  await session.pause();
-  return { threads: { ...grown(nodes, byDate), roots }, damaged };
+  const rootsOf = algorithm === "REFS" ? rootsByLatest : rootsByFirst;
+  const roots = await rootsOf(session, nodes, byDate);
+  return { threads: { ...(await grown(session, nodes, byDate)), roots }, damaged };
 }
 
 /** Messages of one base subject: all others below the first. RFC 5256 §3 (ORDEREDSUBJECT) */
-function bySubject({ numbers }: Subjects, byDate: Uint32Array): LinkedNodes {
+async function bySubject(
+  session: Session,
+  { numbers }: Subjects,
+  byDate: Uint32Array,
+): Promise<LinkedNodes> {
   const parents = new Int32Array(numbers.length).fill(-1);
   const first = new Map<number, number>();
-  for (const message of byDate) {
-    const root = first.get(numbers[message]!);
-    if (root === undefined) first.set(numbers[message]!, message);
-    else parents[message] = root;
-  }
+  await inSteps(session, byDate.length, (start, end) => {
+    for (let i = start; i < end; i++) {
+      const message = byDate[i]!;
+      const root = first.get(numbers[message]!);
+      if (root === undefined) first.set(numbers[message]!, message);
+      else parents[message] = root;
+    }
+  });
   return { messageCount: numbers.length, parents };
 }
 
@@ -72,79 +77,103 @@ function bySubject({ numbers }: Subjects, byDate: Uint32Array): LinkedNodes {
  * Steps 2 and 3 of REFERENCES: of the dummies only those stay that are roots with several children;
  * the children of others go to the next message above, or up to the root. RFC 5256 §3
  */
-function withoutDummies({ messageCount, parents }: LinkedNodes): LinkedNodes {
+async function withoutDummies(
+  session: Session,
+  { messageCount, parents }: LinkedNodes,
+): Promise<LinkedNodes> {
   const kept = parents.slice();
   const childCount = new Uint32Array(kept.length);
   const path: number[] = [];
-  for (let message = 0; message < messageCount; message++) {
-    let above = kept[message]!;
-    while (above >= messageCount && kept[above]! >= 0) {
-      path.push(above);
-      above = kept[above]!;
+  await inSteps(session, messageCount, (start, end) => {
+    for (let message = start; message < end; message++) {
+      let above = kept[message]!;
+      while (above >= messageCount && kept[above]! >= 0) {
+        path.push(above);
+        above = kept[above]!;
+      }
+      // What was walked once is short the next time.
+      for (const dummy of path) kept[dummy] = above;
+      path.length = 0;
+      kept[message] = above;
+      if (above >= 0) childCount[above]! += 1;
     }
-    // What was walked once is short the next time.
-    for (const dummy of path) kept[dummy] = above;
-    path.length = 0;
-    kept[message] = above;
-    if (above >= 0) childCount[above]! += 1;
-  }
-  for (let message = 0; message < messageCount; message++) {
-    const above = kept[message]!;
-    if (above >= messageCount && childCount[above] === 1) kept[message] = -1;
-  }
-  for (let dummy = messageCount; dummy < kept.length; dummy++) kept[dummy] = -1;
-  return { messageCount, parents: kept };
+  });
+  await inSteps(session, messageCount, (start, end) => {
+    for (let message = start; message < end; message++) {
+      const above = kept[message]!;
+      if (above >= messageCount && childCount[above] === 1) kept[message] = -1;
+    }
+  });
+  return { messageCount, parents: kept.fill(-1, messageCount) };
 }
 
 /** Roots in the order of their dates; a dummy has that of its first child. */
-function rootsByFirst({ messageCount, parents }: LinkedNodes, byDate: Uint32Array): number[] {
-  const roots: number[] = [];
+async function rootsByFirst(
+  session: Session,
+  { messageCount, parents }: LinkedNodes,
+  byDate: Uint32Array,
+): Promise<Int32Array> {
+  const roots = new Int32Array(messageCount);
+  let count = 0;
   const seen = new Uint8Array(parents.length);
-  for (const message of byDate) {
-    const parent = parents[message]!;
-    const root = parent < 0 ? message : parent;
-    if ((parent >= 0 && parent < messageCount) || seen[root] === 1) continue;
-    seen[root] = 1;
-    roots.push(root);
-  }
-  return roots;
+  await inSteps(session, byDate.length, (start, end) => {
+    for (let i = start; i < end; i++) {
+      const message = byDate[i]!;
+      const parent = parents[message]!;
+      const root = parent < 0 ? message : parent;
+      if ((parent >= 0 && parent < messageCount) || seen[root] === 1) continue;
+      seen[root] = 1;
+      roots[count++] = root;
+    }
+  });
+  return roots.subarray(0, count);
 }
 
 /** Roots in the order of the latest dates in their threads. */
-function rootsByLatest({ parents }: LinkedNodes, byDate: Uint32Array): number[] {
+async function rootsByLatest(
+  session: Session,
+  { messageCount, parents }: LinkedNodes,
+  byDate: Uint32Array,
+): Promise<Int32Array> {
   const rootOf = new Int32Array(parents.length).fill(-1);
   const path: number[] = [];
-  const roots: number[] = [];
+  const roots = new Int32Array(messageCount);
+  let count = 0;
   const seen = new Uint8Array(parents.length);
-  for (const message of byDate.toReversed()) {
-    let node = message;
-    while (rootOf[node]! < 0 && parents[node]! >= 0) {
-      path.push(node);
-      node = parents[node]!;
+  await inSteps(session, byDate.length, (start, end) => {
+    for (let i = start; i < end; i++) {
+      let node = byDate[byDate.length - 1 - i]!;
+      while (rootOf[node]! < 0 && parents[node]! >= 0) {
+        path.push(node);
+        node = parents[node]!;
+      }
+      const root = rootOf[node]! < 0 ? node : rootOf[node]!;
+      for (const passed of path) rootOf[passed] = root;
+      path.length = 0;
+      if (seen[root] === 1) continue;
+      seen[root] = 1;
+      roots[count++] = root;
     }
-    const root = rootOf[node]! < 0 ? node : rootOf[node]!;
-    for (const passed of path) rootOf[passed] = root;
-    path.length = 0;
-    if (seen[root] === 1) continue;
-    seen[root] = 1;
-    roots.push(root);
-  }
-  return roots.reverse();
+  });
+  return roots.subarray(0, count).reverse();
 }
 
 /** Step 6 of REFERENCES: siblings in the order of their dates. RFC 5256 §3 */
-function grown(
+async function grown(
+  session: Session,
   { messageCount, parents }: LinkedNodes,
   byDate: Uint32Array,
-): Omit<Threads, "roots"> {
+): Promise<Omit<Threads, "roots">> {
   const firstChild = new Int32Array(parents.length).fill(-1);
   const nextSibling = new Int32Array(parents.length).fill(-1);
-  for (let i = byDate.length - 1; i >= 0; i--) {
-    const message = byDate[i]!;
-    const parent = parents[message]!;
-    if (parent < 0) continue;
-    nextSibling[message] = firstChild[parent]!;
-    firstChild[parent] = message;
-  }
+  await inSteps(session, byDate.length, (start, end) => {
+    for (let i = start; i < end; i++) {
+      const message = byDate[byDate.length - 1 - i]!;
+      const parent = parents[message]!;
+      if (parent < 0) continue;
+      nextSibling[message] = firstChild[parent]!;
+      firstChild[parent] = message;
+    }
+  });
   return { messageCount, firstChild, nextSibling };
 }
