@@ -90,6 +90,23 @@ await measure("resolve and deliver", () =>
   }),
 );
 
+const everybody = await Promise.all(
+  Array.from({ length: 50 }, (_, i) => delivery.resolve(`user${i}@example.org`, 0)),
+);
+const deliverToEverybody = (content: Uint8Array) =>
+  delivery.deliver({ sender: "a@example.net", content, exact: true }, everybody);
+await measure("one of 50 recipients of a message", () =>
+  Promise.resolve(async (n) => {
+    if (n % everybody.length === 0) await deliverToEverybody(fromLatin1(messages[n % 64]!));
+  }),
+);
+{
+  const { bytes } = opened.journal.tail;
+  await deliverToEverybody(fromLatin1(messages[0]!));
+  const more = opened.journal.tail.bytes - bytes;
+  console.log(`${String(more).padStart(8)} bytes of journal for a message to 50 recipients`);
+}
+
 await measure("LMTP session", async () => {
   const [client, server] = memoryStreams();
   void serveLmtp(

@@ -213,6 +213,8 @@ export const limits = {
   lmtpTimeoutMs: 5 * 60 * 1000,
   /** An address of the envelope: it becomes a line of the header. RFC 5322 §2.1.1 */
   smtpPathBytesMax: 900,
+  /** Accounts that one message is filed for at a time. */
+  deliveryAccountsMax: 256,
   /** Copies of one message that are being delivered to several accounts at a time. */
   deliveryBytesMax: 64 * MiB,
 

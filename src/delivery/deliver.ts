@@ -3,10 +3,17 @@ import { Refusal } from "#base/assert.ts";
 import { withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
 import type { Account, Store } from "#store/index.ts";
-import type { ArrivedMessage, DeliveryHooks, DeliveryOutcome, Recipient } from "./arrival.ts";
-import { Filing, type FilingParts, requireRoom } from "./filing.ts";
+import type {
+  ArrivedMessage,
+  DeliveryHooks,
+  DeliveryOutcome,
+  Placement,
+  Recipient,
+} from "./arrival.ts";
+import { ArrivedContent, type PreparingParts } from "./arrived-content.ts";
+import { Filing, requireRoom } from "./filing.ts";
 
-export interface DeliveryOptions extends FilingParts {
+export interface DeliveryOptions extends PreparingParts {
   readonly store: Store;
   readonly directory: Directory;
   readonly hooks: DeliveryHooks;
@@ -58,61 +65,79 @@ export class Delivery {
     message: ArrivedMessage,
     recipients: readonly Recipient[],
   ): Promise<DeliveryOutcome[]> {
-    if (recipients.length === 1) return this.#deliverTo(message, recipients);
+    const groups = [...Map.groupBy(recipients, ({ accountId }) => accountId).values()];
+    const content = new ArrivedContent(message, groups.length, this.#options);
     const outcomes = new Map<Recipient, DeliveryOutcome>();
+    const step = accountsAtATime(message);
+    for (let at = 0; at < groups.length; at += step)
+      for (const outcome of await this.#deliverToSome(content, groups.slice(at, at + step)))
+        outcomes.set(outcome.recipient, outcome);
+    return recipients.map((recipient) => outcomes.get(recipient)!);
+  }
+
+  /** Delivers to some accounts: as one burst, so that their records come into one batch. */
+  async #deliverToSome(
+    content: ArrivedContent,
+    groups: readonly (readonly Recipient[])[],
+  ): Promise<DeliveryOutcome[]> {
     const { clock } = this.#options;
-    let underWay: Promise<DeliveryOutcome[]>[] = [];
-    const settle = async (): Promise<void> => {
-      for (const done of await Promise.all(underWay))
-        for (const outcome of done) outcomes.set(outcome.recipient, outcome);
-      underWay = [];
-    };
+    const ready = await Promise.all([
+      ...groups.map((group) => this.#ready(content, group)),
+      // Whoever files it meets the error again.
+      content.prepare().catch(() => undefined),
+    ]);
+    const underWay: Promise<DeliveryOutcome[]>[] = [];
     let since = clock.monotonic();
-    for (const group of Map.groupBy(recipients, ({ accountId }) => accountId).values()) {
-      underWay.push(this.#deliverTo(message, group));
-      if (underWay.length * message.content.length >= limits.deliveryBytesMax) await settle();
+    for (const one of ready) {
+      if (one === undefined) continue;
+      underWay.push(this.#deliverTo(content, one));
       if (clock.monotonic() - since < limits.sliceMs) continue;
       await clock.yield();
       since = clock.monotonic();
     }
-    await settle();
-    return recipients.map((recipient) => outcomes.get(recipient)!);
+    return (await Promise.all(underWay)).flat();
   }
 
-  /** Delivers to recipients that share an account. */
-  async #deliverTo(
-    message: ArrivedMessage,
-    recipients: readonly Recipient[],
-  ): Promise<DeliveryOutcome[]> {
-    let account: Account | undefined;
+  /** Opens the account that recipients share, and hears where the operator wants the message. */
+  async #ready(content: ArrivedContent, recipients: readonly Recipient[]): Promise<ReadyAccount> {
     try {
-      account = await this.#open(recipients[0]!);
-      const filing = new Filing(message, account, this.#options);
+      const account = await this.#open(recipients[0]!);
+      const placements = await Promise.all(recipients.map((one) => this.#placement(content, one)));
+      return { recipients, account, placements };
+    } catch (error) {
+      return { recipients, error };
+    }
+  }
+
+  async #placement({ message }: ArrivedContent, recipient: Recipient): Promise<Placed> {
+    const { onDeliver } = this.#options.hooks;
+    if (onDeliver === undefined) return { placement: undefined };
+    const { sender, content } = message;
+    try {
+      return {
+        placement: await this.#inTime("onDeliver", onDeliver({ recipient, sender, content })),
+      };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  /** Delivers to recipients that share an account, and closes it. */
+  async #deliverTo(content: ArrivedContent, ready: ReadyAccount): Promise<DeliveryOutcome[]> {
+    const { recipients } = ready;
+    if ("error" in ready) return recipients.map((recipient) => ({ recipient, error: ready.error }));
+    const { account, placements } = ready;
+    try {
+      const filing = new Filing(content, account, this.#options.clock);
       const outcomes: DeliveryOutcome[] = [];
-      for (const recipient of recipients)
-        outcomes.push({ recipient, error: await this.#file(filing, recipient) });
+      for (const [index, recipient] of recipients.entries())
+        outcomes.push({ recipient, error: await file(filing, recipient, placements[index]!) });
       await account.durable();
       return outcomes;
     } catch (error) {
       return recipients.map((recipient) => ({ recipient, error }));
     } finally {
-      if (account !== undefined) this.#options.store.close(account);
-    }
-  }
-
-  /** Null, or why it did not go. */
-  async #file(filing: Filing, recipient: Recipient): Promise<unknown> {
-    const { onDeliver } = this.#options.hooks;
-    const { sender, content } = filing.message;
-    try {
-      const placement =
-        onDeliver === undefined
-          ? undefined
-          : await this.#inTime("onDeliver", onDeliver({ recipient, sender, content }));
-      await filing.file(recipient, placement);
-      return null;
-    } catch (error) {
-      return error;
+      this.#options.store.close(account);
     }
   }
 
@@ -125,4 +150,30 @@ export class Delivery {
   #open({ accountId, quota }: Recipient): Promise<Account> {
     return this.#options.store.open(accountId, { accountId, quota });
   }
+}
+
+/** What the operator said, or how that failed. */
+type Placed = { readonly placement: Placement | undefined } | { readonly error: unknown };
+
+/** Recipients that share an account, which is open; or why it could not be opened. */
+type ReadyAccount = { readonly recipients: readonly Recipient[] } & (
+  | { readonly account: Account; readonly placements: readonly Placed[] }
+  | { readonly error: unknown }
+);
+
+/** Null, or why it did not go. */
+async function file(filing: Filing, recipient: Recipient, placed: Placed): Promise<unknown> {
+  if ("error" in placed) return placed.error;
+  try {
+    await filing.file(recipient, placed.placement);
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Large messages are copied for each account; those that the journal takes are not. */
+function accountsAtATime({ content }: ArrivedMessage): number {
+  if (content.length <= limits.inlineBodyBytesMax) return limits.deliveryAccountsMax;
+  return Math.max(1, Math.floor(limits.deliveryBytesMax / content.length));
 }

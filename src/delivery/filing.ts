@@ -1,9 +1,9 @@
 import { Refusal } from "#base/assert.ts";
 import type { MailboxNumber } from "#base/brand.ts";
-import { asBuffer } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
-import type { Account, PreparedMessage, UidRanges } from "#store/index.ts";
-import type { ArrivedMessage, Placement, Recipient } from "./arrival.ts";
+import type { Account, UidRanges } from "#store/index.ts";
+import type { Placement, Recipient } from "./arrival.ts";
+import type { ArrivedContent } from "./arrived-content.ts";
 import { type Destination, destinationOf } from "./destination.ts";
 
 /** Refuses what has no room in an account. Errors: `Refusal` OVERQUOTA, TOOBIG (never room). */
@@ -14,32 +14,25 @@ export function requireRoom(account: Account, bytes: number): void {
   account.requireRoom(1, bytes);
 }
 
-export interface FilingParts {
-  readonly clock: Clock;
-  readonly prepare: (
-    message: Uint8Array,
-    options: { readonly binary?: boolean; readonly clock: Clock },
-  ) => PreparedMessage | Promise<PreparedMessage>;
-}
-
 /** Puts one message into the mailboxes of one account, its content once. */
 export class Filing {
-  readonly message: ArrivedMessage;
+  readonly #content: ArrivedContent;
   readonly #account: Account;
-  readonly #parts: FilingParts;
+  readonly #clock: Clock;
   /** Mailboxes that have the message. */
   readonly #filed = new Set<MailboxNumber>();
   /** A copy without flags, that others can be made from. */
   #source: { readonly mailbox: MailboxNumber; readonly uids: UidRanges } | undefined;
 
-  constructor(message: ArrivedMessage, account: Account, parts: FilingParts) {
-    this.message = message;
+  constructor(content: ArrivedContent, account: Account, clock: Clock) {
+    this.#content = content;
     this.#account = account;
-    this.#parts = parts;
+    this.#clock = clock;
   }
 
   /**
-   * Files the message for a recipient; the record is not yet durable. Errors: `Refusal` as
+   * Files the message for a recipient; the record is not yet durable. At once, where the content is
+   * prepared and small enough for the journal: then the accounts of one burst share it. Errors: `Refusal` as
    * `Account.addMessages`, and TOOBIG.
    */
   async file(recipient: Recipient, placement: Placement | undefined): Promise<void> {
@@ -60,13 +53,10 @@ export class Filing {
     if (this.#filed.has(number)) return;
     const plain = flags.bits === 0 && flags.keywords.length === 0;
     if (!plain || !this.#copyTo(number)) {
-      const { clock, prepare } = this.#parts;
-      const { exact = false } = this.message;
-      const whole = traced(this.message, recipient);
-      const preparing = prepare(whole, { binary: exact, clock });
-      const prepared = preparing instanceof Promise ? await preparing : preparing;
-      requireRoom(this.#account, prepared.body.length);
-      const added = { prepared, flags, internalDate: clock.now() };
+      const making = this.#content.copyFor(recipient);
+      const copy = making instanceof Promise ? await making : making;
+      requireRoom(this.#account, copy.prepared.body.length + (copy.prefix?.length ?? 0));
+      const added = { ...copy, flags, internalDate: this.#clock.now() };
       const { uids } = await this.#account.addMessages(number, [added]);
       if (plain) this.#source = { mailbox: number, uids };
     }
@@ -80,14 +70,4 @@ export class Filing {
     if (!this.#account.state.mailboxes.has(mailbox)) return false;
     return this.#account.copyMessages(mailbox, number, { uids, move: false }).uids.length > 0;
   }
-}
-
-/** The message behind our fields. RFC 5321 §4.4 (Return-Path), RFC 9228 §4 (Delivered-To) */
-function traced({ sender, content }: ArrivedMessage, { address }: Recipient): Uint8Array {
-  const head = `Return-Path: <${sender}>\r\nDelivered-To: ${address}\r\n`;
-  const headBytes = Buffer.byteLength(head);
-  const whole = Buffer.allocUnsafeSlow(headBytes + content.length);
-  whole.write(head);
-  asBuffer(content).copy(whole, headBytes);
-  return whole;
 }

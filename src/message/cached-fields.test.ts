@@ -3,7 +3,12 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { FormatError, fromLatin1, fromUtf8, latin1 } from "#base/bytes.ts";
 import { seededRandom } from "#base/random.ts";
-import { areKeptFields, CachedFields, encodeCachedFields } from "./cached-fields.ts";
+import {
+  areKeptFields,
+  CachedFields,
+  encodeCachedFields,
+  shiftCachedFields,
+} from "./cached-fields.ts";
 import { addressText, decodeEnvelope } from "./decode-envelope.ts";
 import { headerFields } from "./header-fields.ts";
 import { parseMessage } from "./parse.ts";
@@ -191,4 +196,19 @@ test("a header of which too much would have to be kept", () => {
   const long = `References:${` <${"x".repeat(60)}@example.org>\r\n`.repeat(80)}Subject: s\r\n\r\n`;
   assert.equal(fieldsOf(Buffer.from(long)).keptHeader, undefined);
   assert.equal(latin1(fieldsOf(Buffer.from("\r\nbody")).keptHeader!), "\r\n");
+});
+
+test("shifted fields are those of the message behind further fields", () => {
+  const prefix = fromLatin1("Return-Path: <a@example.org>\r\nDelivered-To: b+c@example.org\r\n");
+  let compared = 0;
+  for (const name of readdirSync(directory)) {
+    const bytes = readFileSync(new URL(name, directory));
+    // Whoever shifts has a message that begins with a field.
+    if (!/^[!-9;-~]+:/.test(latin1(bytes))) continue;
+    const whole = encodeCachedFields(parseMessage(Buffer.concat([prefix, bytes])));
+    const shifted = shiftCachedFields(encodeCachedFields(parseMessage(bytes)), prefix.length);
+    assert.deepEqual(Buffer.from(shifted), Buffer.from(whole), name);
+    compared++;
+  }
+  assert.ok(compared > 30);
 });

@@ -12,7 +12,7 @@ import { encodeEnvelope, envelopeOf } from "./envelope.ts";
 import { foldCase } from "./folding.ts";
 import { FieldSelection } from "./header-fields.ts";
 import { parseMessageIds } from "./message-ids.ts";
-import { PartTable, encodePartTable } from "./part-table.ts";
+import { PartTable, encodePartTable, shiftPartTable } from "./part-table.ts";
 import type { ParsedMessage } from "./part.ts";
 import { previewOf } from "./preview.ts";
 import { baseSubject } from "./subject.ts";
@@ -296,4 +296,20 @@ export class CachedFields {
   get parts(): PartTable {
     return new PartTable(this.#section("parts"));
   }
+}
+
+/**
+ * The cached fields of the message with `by` bytes of further header fields in front of it, none of
+ * which are among those that `encodeCachedFields` looks at. A new array of the same length.
+ *
+ * @throws FormatError
+ */
+export function shiftCachedFields(fields: Uint8Array, by: number): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(fields.length);
+  bytes.set(fields);
+  const shifted = new CachedFields(bytes);
+  bytes.writeUInt32LE(shifted.messageBytes + by, 8);
+  bytes.writeUInt32LE(shifted.headerBytes + by, 12);
+  shiftPartTable(shifted.parts, by);
+  return bytes;
 }

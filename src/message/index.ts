@@ -25,7 +25,12 @@ export type {
   PartKind,
   TextSample,
 } from "./part.ts";
-export { areKeptFields, CachedFields, encodeCachedFields } from "./cached-fields.ts";
+export {
+  areKeptFields,
+  CachedFields,
+  encodeCachedFields,
+  shiftCachedFields,
+} from "./cached-fields.ts";
 export { PartTable } from "./part-table.ts";
 export type { PartEntry, TextKind } from "./part-table.ts";
 export { findPart, sectionRange } from "./sections.ts";

@@ -169,3 +169,14 @@ function textKindOf(part: MessagePart): TextKind {
   if (part.subtype === "plain" || part.subtype === "html") return part.subtype;
   return "other";
 }
+
+/** Moves all parts of a stored table, in place, as `by` bytes more in front of the header do. */
+export function shiftPartTable({ bytes, count }: PartTable, by: number): void {
+  for (let index = 0; index < count; index++) {
+    const at = 4 + index * recordBytes;
+    // The header of the message itself still begins where the message does.
+    if (index > 0) bytes.writeUInt32LE(bytes.readUInt32LE(at + 4) + by, at + 4);
+    bytes.writeUInt32LE(bytes.readUInt32LE(at + 8) + by, at + 8);
+    bytes.writeUInt32LE(bytes.readUInt32LE(at + 12) + by, at + 12);
+  }
+}

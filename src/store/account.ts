@@ -1,7 +1,6 @@
 import { Refusal } from "#base/assert.ts";
 import type { MailboxNumber, MessageNumber, ModSeq, Uid } from "#base/brand.ts";
 import { ByteWriter } from "#base/bytes.ts";
-import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import {
   type FlagChange,
@@ -17,42 +16,17 @@ import { deletedBit } from "./index/change.ts";
 import type { MailboxState } from "./index/mailbox-state.ts";
 import { creations, renamings } from "./mailbox-tree.ts";
 import { rangesOf, type UidRanges } from "./index/uid-ranges.ts";
-import type { JournalPlace } from "./journal/journal.ts";
-import type {
-  BodyReader,
-  ContentReader,
-  LargeBodyWriter,
-  PreparedMessage,
-  Quota,
-} from "./ports.ts";
-import type { AddedResult, NewMessage } from "./added-messages.ts";
+import type { BodyReader, PreparedMessage, Quota } from "./ports.ts";
+import {
+  type AddedResult,
+  type NewMessage,
+  journaledPlace,
+  sizeOf,
+  wholeMessages,
+} from "./added-messages.ts";
+import type { AccountHome } from "./account-home.ts";
 import { AccountKeys } from "./search/account-keys.ts";
-import type { StoredKeys } from "./search/message-keys.ts";
 import { ThreadIndex } from "./thread-index.ts";
-
-/** What an account needs from the store that opened it. */
-export interface AccountHome {
-  readonly clock: Clock;
-  readonly contents: ContentReader;
-  readonly largeBodies: LargeBodyWriter;
-  /** Throws `Refusal` UNAVAILABLE while nothing can be written. */
-  requireWritable(): void;
-  /**
-   * Makes a record durable; rejects when it is lost, after having discarded the account.
-   * @param exempt passes although the journal's tail is at its limit
-   */
-  append(account: Account, payload: readonly Uint8Array[], exempt: boolean): Promise<JournalPlace>;
-  /** Sort keys as they were stored; undefined where there are none. */
-  storedKeys(account: Account): StoredKeys | undefined;
-  /** Told after the account's sort keys were used. */
-  keysUsed(account: Account): void;
-  /** Notes the stored form of a unit for the next delta. */
-  noteUnit(
-    account: Account,
-    unit: Uint8Array,
-    of: { readonly modseq: number; readonly address: RecordAddress },
-  ): void;
-}
 
 /** Tells that something in a mailbox changed and is durable. Must not throw. */
 export type MailboxWatcher = () => void;
@@ -225,17 +199,21 @@ export class Account {
   async addMessages(number: MailboxNumber, messages: readonly NewMessage[]): Promise<AddedResult> {
     let bytes = 0;
     let fieldsBytes = 0;
-    for (const { prepared } of messages) {
-      bytes += prepared.body.length;
-      fieldsBytes += prepared.fields.length;
+    for (const message of messages) {
+      bytes += sizeOf(message);
+      fieldsBytes += message.prepared.fields.length;
     }
     this.requireRoom(messages.length, bytes);
     const inline = bytes + fieldsBytes <= limits.inlineBodyBytesMax;
-    const packs = inline ? undefined : await this.#putLarge(number, messages);
+    // Only a message that travels alone in its record is shared with other accounts.
+    const isShared = inline && messages.length === 1;
+    const apart = !isShared && messages.some(({ prefix }) => prefix !== undefined);
+    const whole = apart ? await wholeMessages(messages, this.#home.clock) : messages;
+    const packs = inline ? undefined : await this.#putLarge(number, whole);
     const mailbox = this.state.mailboxes.get(number);
     if (mailbox === undefined) throw new Refusal("TRYCREATE", "The mailbox is not there any more");
     this.requireRoom(messages.length, bytes);
-    return this.#addPlaced(mailbox, messages, packs);
+    return this.#addPlaced(mailbox, whole, packs);
   }
 
   async #putLarge(
@@ -278,7 +256,7 @@ export class Account {
     this.#requireUids(mailbox, messages.length);
     const changes: Change[] = [];
     const added: AddedMessage[] = [];
-    const contents: Uint8Array[] = [];
+    const journaled: PreparedMessage[] = [];
     let offset = 0;
     let packNumber = state.nextPack;
     let nextThread = state.nextThread;
@@ -292,7 +270,7 @@ export class Account {
       changes.push({
         kind: "contentAdded",
         message: number,
-        size: prepared.body.length,
+        size: sizeOf(message),
         fieldsLength: prepared.fields.length,
         internalDate: message.internalDate,
         sentDate: prepared.sentDate,
@@ -300,11 +278,11 @@ export class Account {
         messageIdHash: prepared.messageIdHash,
         place:
           pack === undefined
-            ? { in: "record", offset, fieldsCrc: prepared.fieldsCrc, bodyCrc: prepared.bodyCrc }
+            ? journaledPlace(message, offset)
             : { in: "pack", pack: pack(packNumber++, number) },
       });
       if (pack === undefined) {
-        contents.push(prepared.fields, prepared.body);
+        journaled.push(prepared);
         offset += prepared.fields.length + prepared.body.length;
       }
       this.#threads!.add(prepared.messageIdHash, thread);
@@ -314,7 +292,10 @@ export class Account {
     }
     const first = mailbox.uidNext;
     changes.push({ kind: "messagesAdded", mailbox: mailbox.number, messages: added });
-    void this.#commit(changes, { touched: [mailbox.number], contents });
+    const shared = messages[0]?.prefix !== undefined;
+    const contents =
+      journaled.length === 1 ? journaled[0]!.contents : journaled.flatMap((one) => one.contents);
+    void this.#commit(changes, { touched: [mailbox.number], contents, shared });
     return {
       uidValidity: mailbox.uidValidity,
       uids: Uint32Array.of(first, first + messages.length - 1),
@@ -452,17 +433,19 @@ export class Account {
   /**
    * Applies changes in memory and sends them to the journal.
    * @param options `touched`: mailboxes whose watchers are told when the unit is durable;
-   *   `contents`: bytes that the changes refer to by offset; `exempt`: see `record`.
+   *   `contents`: bytes that the changes refer to by offset; `shared`: these contents are the
+   *   batch's, not the record's; `exempt`: see `record`.
    */
   #commit(
     changes: readonly Change[],
     options: {
       touched?: readonly (MailboxNumber | 0)[];
       contents?: readonly Uint8Array[];
+      shared?: boolean;
       exempt?: boolean;
     } = {},
   ): Promise<unknown> {
-    const { touched = [], contents = [], exempt = false } = options;
+    const { touched = [], contents = [], shared = false, exempt = false } = options;
     if (this.lost !== undefined) throw this.lost;
     this.#home.requireWritable();
     const unit: Unit = {
@@ -480,8 +463,12 @@ export class Account {
     const address: RecordAddress = { place: undefined, contentsAt: head.length, contents };
     apply(this.state, unit, address);
     this.#home.noteUnit(this, head.subarray(4), { modseq: unit.modseq, address });
-    const appended = this.#home.append(this, [head, ...contents], exempt).then((place) => {
+    const record = shared
+      ? { payload: [head], shared: contents, exempt }
+      : { payload: [head, ...contents], shared: undefined, exempt };
+    const appended = this.#home.append(this, record).then((place) => {
       address.place = place;
+      if (place.sharedAt !== undefined) address.contentsAt = place.sharedAt;
       address.contents = undefined;
       if (this.#pending === appended) this.#pending = undefined;
       for (const number of touched) this.#tell(number);

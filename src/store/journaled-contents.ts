@@ -1,6 +1,7 @@
 import { Refusal, assert } from "#base/assert.ts";
-import { noBytes } from "#base/bytes.ts";
+import { concatBytes, noBytes } from "#base/bytes.ts";
 import { crc32 } from "#base/crc.ts";
+import { shiftCachedFields } from "#message/index.ts";
 import type { AccountState, JournaledContent } from "./index/account-state.ts";
 import type { Journal } from "./journal/journal.ts";
 
@@ -17,19 +18,40 @@ export function readJournaled(
   piece: Piece,
 ): Uint8Array | Promise<Uint8Array> {
   const content = state.journaled.get(row)!;
+  const { prefix } = content;
   const fieldsLength = state.messages.arrays.fieldsLength[row]!;
   const offset = content.offset + (piece === "fields" ? 0 : fieldsLength);
-  const length = piece === "fields" ? fieldsLength : state.messages.arrays.size[row]!;
+  const length =
+    piece === "fields" ? fieldsLength : state.messages.arrays.size[row]! - prefix.length;
   const { place, contents, contentsAt } = content.address;
-  if (place === undefined) return sliceOf(contents!, offset);
-  if (journal.readSync !== undefined) {
-    const target = new Uint8Array(length);
-    const count = journal.readSync(place, contentsAt + offset, target);
-    return checked(content, piece, count === length ? target : null);
+  if (place === undefined) return whole(content, piece, sliceOf(contents!, offset));
+  let stored = place;
+  let at = contentsAt + offset;
+  if (prefix.length > 0) {
+    // Shared bytes are no part of the payload; the length is more than is read at a time.
+    const { size } = state.messages.arrays;
+    stored = { ...place, offset: place.offset + contentsAt, length: fieldsLength + size[row]! };
+    at = offset;
   }
-  return journal
-    .read(place, contentsAt + offset, length)
-    .then((bytes) => checked(content, piece, bytes));
+  if (journal.readSync !== undefined) {
+    const before = piece === "body" ? prefix : noBytes;
+    const bytes = new Uint8Array(before.length + length);
+    bytes.set(before);
+    const count = journal.readSync(stored, at, bytes.subarray(before.length));
+    const sound = checked(content, piece, count === length ? bytes : null);
+    return piece === "fields" ? whole(content, piece, sound) : sound;
+  }
+  return journal.read(stored, at, length).then((bytes) => {
+    if (piece === "fields") return whole(content, piece, checked(content, piece, bytes));
+    return checked(content, piece, bytes && whole(content, piece, bytes));
+  });
+}
+
+/** What the account has, of what lies in the journal: that may be without the account's prefix. */
+function whole({ prefix }: JournaledContent, piece: Piece, shared: Uint8Array): Uint8Array {
+  if (prefix.length === 0) return shared;
+  if (piece === "fields") return shiftCachedFields(shared, prefix.length);
+  return concatBytes([prefix, shared]);
 }
 
 function checked(content: JournaledContent, piece: Piece, bytes: Uint8Array | null): Uint8Array {

@@ -20,6 +20,8 @@ export interface PreparedMessage {
   readonly fields: Uint8Array;
   readonly bodyCrc: number;
   readonly fieldsCrc: number;
+  /** `fields` and `body`; accounts that get the same array share it in a batch of the journal. */
+  readonly contents: readonly Uint8Array[];
   /** Of the Date field, milliseconds since 1970, NaN where there is none. */
   readonly sentDate: number;
   /** 52-bit hash of the Message-ID, 0 for none. */

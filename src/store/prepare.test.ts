@@ -59,9 +59,12 @@ test("a large message is prepared in slices like at once", async () => {
   for (const binary of [false, true]) {
     const inSlices = prepareInSlices(large, { binary, clock: systemClock });
     assert(inSlices instanceof Promise);
-    const { body, ...rest } = await inSlices;
-    const { body: expectedBody, ...expected } = prepareMessage(large, { binary });
+    const { body, contents, ...rest } = await inSlices;
+    const whole = prepareMessage(large, { binary });
+    const { body: expectedBody, contents: expectedContents, ...expected } = whole;
     assert(asBuffer(expectedBody).equals(body));
+    assert.deepEqual(contents, [rest.fields, body]);
+    assert.deepEqual(expectedContents, [expected.fields, expectedBody]);
     assert.deepEqual(rest, expected);
   }
 });

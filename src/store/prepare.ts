@@ -11,6 +11,7 @@ import {
   normaliseLineEnds,
   type ParsedMessage,
   parseMessage,
+  shiftCachedFields,
 } from "#message/index.ts";
 import type { PreparedMessage } from "./ports.ts";
 import { Slices } from "./slices.ts";
@@ -74,10 +75,33 @@ function preparedOf(
     fields,
     bodyCrc,
     fieldsCrc: crc32(fields),
+    contents: [fields, body],
     sentDate: cached.sentInstantMs ?? Number.NaN,
     messageIdHash: messageIdHash(cached.messageId),
     referenceHashes: referenceHashesOf(cached),
   };
+}
+
+/**
+ * The same message behind further header fields, for an account that does not share it; a large one
+ * is done in slices.
+ *
+ * @param prefix whole fields that are in no ENVELOPE, such as Return-Path
+ */
+export async function prefixedMessage(
+  prepared: PreparedMessage,
+  prefix: Uint8Array,
+  clock: Clock,
+): Promise<PreparedMessage> {
+  const body = concatBytes([prefix, prepared.body]);
+  const fields = shiftCachedFields(prepared.fields, prefix.length);
+  const slices = new Slices(clock);
+  let bodyCrc = 0;
+  for (let at = 0; at < body.length; at += limits.preparedStepBytes) {
+    bodyCrc = crc32(body.subarray(at, at + limits.preparedStepBytes), bodyCrc);
+    await slices.rest();
+  }
+  return { ...prepared, body, bodyCrc, fields, fieldsCrc: crc32(fields), contents: [fields, body] };
 }
 
 /** 52 bits of the SHA-1 of a normalised Message-ID; 0 for none. */

@@ -310,3 +310,23 @@ export function deliver(account: Account, mailbox: MailboxNumber, random: Random
   }));
   account.addMessages(mailbox, messages).catch(() => undefined);
 }
+
+/** Adds one message, behind fields of its own, to the INBOX of each of these accounts. */
+export function deliverToAll(accounts: readonly Account[], prepared: PreparedMessage): void {
+  for (const account of accounts)
+    account
+      .addMessages(account.mailbox("INBOX").number, [
+        {
+          prepared,
+          prefix: prefixOf(account.state.id),
+          flags: { bits: 0, keywords: [] },
+          internalDate: 1_600_000_000_000,
+        },
+      ])
+      .catch(() => undefined);
+}
+
+/** The fields that `deliverToAll` puts in front. */
+export function prefixOf(id: AccountId): Uint8Array {
+  return utf8(`Return-Path: <>\r\nDelivered-To: ${id}@example.org\r\n`);
+}

@@ -10,6 +10,8 @@ import {
   StoreFixture,
   alice,
   changeSomething,
+  deliverToAll,
+  makeMessage,
   settleDown,
   shortJournal,
 } from "./store-fixture.contract.ts";
@@ -84,7 +86,8 @@ async function round(fixture: StoreFixture, random: Random): Promise<void> {
     const id = ids[random.below(ids.length)]!;
     try {
       const account = await timely(fixture, fixture.account(id));
-      changeSomething(account, random);
+      if (random.below(6) === 0) await deliverToBoth(fixture, random);
+      else changeSomething(account, random);
       if (random.below(3) === 0) await timely(fixture, Promise.resolve(account.durable()));
       fixture.store.close(account);
     } catch (error) {
@@ -94,6 +97,17 @@ async function round(fixture: StoreFixture, random: Random): Promise<void> {
   }
   fixture.faulty.enabled = false;
   await fixture.clock.pass(5_000);
+}
+
+/** One message for both accounts. */
+async function deliverToBoth(fixture: StoreFixture, random: Random): Promise<void> {
+  const opened: Account[] = [];
+  try {
+    for (const id of ids) opened.push(await timely(fixture, fixture.account(id)));
+    deliverToAll(opened, makeMessage(random));
+  } finally {
+    for (const account of opened) fixture.store.close(account);
+  }
 }
 
 async function visibleAll(fixture: StoreFixture): Promise<string[][]> {

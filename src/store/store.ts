@@ -4,7 +4,8 @@ import { ByteReader } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Log } from "#base/log.ts";
-import { Account, type AccountHome } from "./account.ts";
+import { Account } from "./account.ts";
+import type { AccountAppend, AccountHome } from "./account-home.ts";
 import type { AccountState, RecordAddress } from "./index/account-state.ts";
 import type { Journal, JournalPlace, JournalPosition, StoredEntry } from "./journal/journal.ts";
 import { comparePositions } from "./journal/journal.ts";
@@ -231,18 +232,20 @@ export class Store implements AccountHome {
     return this.#gate.isOpen;
   }
 
-  append(account: Account, payload: readonly Uint8Array[], exempt: boolean): Promise<JournalPlace> {
+  append(account: Account, appended: AccountAppend): Promise<JournalPlace> {
     const { id } = account.state;
+    const { payload, exempt, shared } = appended;
     const { epoch, journal } = this.#options;
     let bytes = 0;
     for (const piece of payload) bytes += piece.length;
-    const entry = { shard: shardOf(id), epoch, account: id, payload, exempt };
-    const appended = journal.append(entry).catch((error: unknown) => {
+    const record = { shard: shardOf(id), epoch, account: id, payload, exempt };
+    const entry = shared === undefined ? record : { ...record, shared };
+    const stored = journal.append(entry).catch((error: unknown) => {
       // The journal has said so before; whatever else may have happened, memory is wrong now.
       if (account.lost === undefined) this.rejected(new Set([id]), error as Error);
       throw error;
     });
-    return this.#gate.count(bytes, appended);
+    return this.#gate.count(shared === undefined ? { bytes } : { bytes, shared }, stored);
   }
 
   storedKeys(account: Account): StoredKeys | undefined {
@@ -403,6 +406,7 @@ function tailUnitOf(entry: StoredEntry): TailUnit | undefined {
   const unit = payload.slice(4, 4 + unitLength);
   const input = new ByteReader(unit, 1);
   const modseq = input.varint() as ModSeq;
-  const address = { place, contentsAt: 4 + unitLength, contents: undefined };
+  const contentsAt = place.sharedAt ?? 4 + unitLength;
+  const address = { place, contentsAt, contents: undefined };
   return { unit, modseq, epoch, address };
 }

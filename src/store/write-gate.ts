@@ -3,6 +3,7 @@ import type { AccountId, Epoch, Shard } from "#base/brand.ts";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Log } from "#base/log.ts";
+import { SharedBytes } from "./journal/batch-queue.ts";
 import type { Journal, JournalPosition, StoredEntry } from "./journal/journal.ts";
 
 export interface WriteGateOptions {
@@ -30,6 +31,7 @@ export class WriteGate {
   #doubtful: JournalPosition | undefined;
   #waitingEntries = 0;
   #waitingBytes = 0;
+  readonly #waitingShared = new SharedBytes();
 
   constructor(options: WriteGateOptions) {
     this.#options = options;
@@ -50,15 +52,18 @@ export class WriteGate {
     return this.#refusal === undefined;
   }
 
-  /** Counts an append until it is settled. */
-  async count<T>(bytes: number, appended: Promise<T>): Promise<T> {
+  /** Counts an append until it is settled. `bytes`: of its payload */
+  async count<T>(
+    { bytes, shared }: { readonly bytes: number; readonly shared?: readonly Uint8Array[] },
+    appended: Promise<T>,
+  ): Promise<T> {
     this.#waitingEntries++;
-    this.#waitingBytes += bytes;
+    this.#waitingBytes += bytes + this.#waitingShared.add(shared);
     try {
       return await appended;
     } finally {
       this.#waitingEntries--;
-      this.#waitingBytes -= bytes;
+      this.#waitingBytes -= bytes + this.#waitingShared.drop(shared);
     }
   }
 

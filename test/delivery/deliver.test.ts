@@ -23,6 +23,8 @@ class Post {
   readonly directory: SqliteDirectory;
   readonly accounts = new Map<string, AccountId>();
   delivery!: Delivery;
+  /** How many messages were parsed. */
+  prepared = 0;
 
   private constructor() {
     const { clock, random } = this.fixture;
@@ -47,7 +49,10 @@ class Post {
       directory,
       clock: fixture.clock,
       hooks,
-      prepare: prepareMessage,
+      prepare: (message, options) => {
+        post.prepared++;
+        return prepareMessage(message, options);
+      },
     });
     t.after(async () => {
       await fixture.close(false);
@@ -267,4 +272,62 @@ test("what was acknowledged is there after a crash, once", async (t) => {
     texts,
     Array.from({ length: 20 }, (_, i) => String(i)),
   );
+});
+
+test("a message for fifty accounts is parsed once and written once", async (t) => {
+  const post = await Post.open(t);
+  const names = Array.from({ length: 50 }, (_, i) => `reader${i}`);
+  for (const name of names) {
+    const { accountId } = await post.directory.addAccount({ name: `${name}@example.org` });
+    post.accounts.set(name, accountId);
+    await post.messages(name);
+  }
+  const { journal } = post.fixture.opened;
+  const before = journal.tail;
+  const content = `Subject: one\r\n\r\n${"Text of a message.\r\n".repeat(300)}`;
+  const to = names.map((name) => `${name}@example.org`);
+  const outcomes = await post.send(content, ...to, "reader7+detail@example.org");
+  assert.deepEqual(
+    outcomes,
+    Array.from({ length: 51 }, () => null),
+  );
+  assert.equal(post.prepared, 1);
+  assert.equal(journal.tail.batches - before.batches, 1);
+  const bytes = journal.tail.bytes - before.bytes;
+  assert.ok(bytes < content.length + 20_000, `${bytes} bytes for a message of ${content.length}`);
+  const all = async (): Promise<void> => {
+    for (const name of names) {
+      const [message, ...rest] = await post.messages(name);
+      const head = `Return-Path: <sender@example.com>\r\nDelivered-To: ${name}@example.org\r\n`;
+      assert.equal(message?.text, head + content);
+      assert.deepEqual(rest, []);
+    }
+  };
+  await all();
+  await post.fixture.crashAndOpen();
+  await all();
+  await post.fixture.opened.settleAll();
+  await all();
+});
+
+test("what does not begin with a field is parsed behind the fields of each account", async (t) => {
+  const post = await Post.open(t);
+  const to = ["alice@example.org", "bob@example.org"];
+  for (const content of [
+    " folded\r\nSubject: one\r\n\r\n",
+    "\r\ntext: 1",
+    "From a\r\nb: 1\r\n",
+    "",
+  ])
+    assert.deepEqual(await post.send(content, ...to), [null, null]);
+  assert.equal(post.prepared, 8);
+  const texts = (await post.messages("bob")).map(({ text }) =>
+    text.slice(text.indexOf("org\r\n") + 5),
+  );
+  assert.deepEqual(texts, [
+    " folded\r\nSubject: one\r\n\r\n",
+    "\r\ntext: 1",
+    "From a\r\nb: 1\r\n",
+    "",
+  ]);
 });

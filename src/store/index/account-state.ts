@@ -33,7 +33,12 @@ export interface JournaledContent {
   readonly address: RecordAddress;
   /** Of the cached fields in the record's contents; the body follows them. */
   readonly offset: number;
-  /** CRC-32 of the cached fields and of the body. */
+  /**
+   * Header lines in front of what lies there: records of several accounts share that, and its
+   * cached fields are those of a message that begins behind the prefix. Empty: not shared.
+   */
+  readonly prefix: Uint8Array;
+  /** CRC-32 of the cached fields as they lie there, and of the whole body. */
   readonly fieldsCrc: number;
   readonly bodyCrc: number;
 }
@@ -44,8 +49,11 @@ export interface JournaledContent {
  */
 export interface RecordAddress {
   place: JournalPlace | undefined;
-  /** Of the contents in the payload, behind the unit itself. */
-  readonly contentsAt: number;
+  /**
+   * Of the contents, from the first byte of the payload: behind the unit itself, or, where they are
+   * shared, behind the payloads of the batch. Then it is not known before `place` is.
+   */
+  contentsAt: number;
   /** The contents in pieces (fields, body, fields, body ...) while `place` is undefined. */
   contents: readonly Uint8Array[] | undefined;
 }

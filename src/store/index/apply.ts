@@ -6,6 +6,7 @@
  */
 import { assert, Bug, unreachable } from "#base/assert.ts";
 import type { MessageNumber } from "#base/brand.ts";
+import { noBytes } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import type { AccountState, RecordAddress } from "./account-state.ts";
 import type { Change, PackAdded, PackEntryPlace, Unit } from "./change.ts";
@@ -175,7 +176,10 @@ function addContent(context: Context, change: ChangeOf<"contentAdded">): void {
   state.nextThread = Math.max(state.nextThread, change.thread + 1);
   if (change.place.in === "record") {
     const { offset, fieldsCrc, bodyCrc } = change.place;
-    state.journaled.set(row, { address, offset, fieldsCrc, bodyCrc });
+    state.journaled.set(row, { address, offset, prefix: noBytes, fieldsCrc, bodyCrc });
+  } else if (change.place.in === "batch") {
+    const { prefix, fieldsCrc, bodyCrc } = change.place;
+    state.journaled.set(row, { address, offset: 0, prefix, fieldsCrc, bodyCrc });
   } else {
     const { pack } = change.place;
     addPack(state, { ...pack, entries: [] });

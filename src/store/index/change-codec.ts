@@ -123,7 +123,8 @@ function decodePack(input: ByteReader): PackAdded {
 
 function encodePlace(out: ByteWriter, place: ContentPlace): void {
   if (place.in === "record") out.u8(0).u32(place.offset).u32(place.fieldsCrc).u32(place.bodyCrc);
-  else encodePack(out.u8(1), place.pack);
+  else if (place.in === "pack") encodePack(out.u8(1), place.pack);
+  else out.u8(2).blob(place.prefix).u32(place.fieldsCrc).u32(place.bodyCrc);
 }
 
 function decodePlace(input: ByteReader): ContentPlace {
@@ -131,6 +132,14 @@ function decodePlace(input: ByteReader): ContentPlace {
   if (kind === 0)
     return { in: "record", offset: input.u32(), fieldsCrc: input.u32(), bodyCrc: input.u32() };
   if (kind === 1) return { in: "pack", pack: decodePack(input) };
+  if (kind === 2)
+    return {
+      in: "batch",
+      // A copy: it stays in memory longer than what it is read from.
+      prefix: Uint8Array.from(input.blob()),
+      fieldsCrc: input.u32(),
+      bodyCrc: input.u32(),
+    };
   throw new FormatError(`Unknown place of a content: ${kind}`);
 }
 

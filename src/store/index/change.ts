@@ -34,6 +34,18 @@ export type ContentPlace =
       readonly fieldsCrc: number;
       readonly bodyCrc: number;
     }
+  /**
+   * Once in the batch of this record, for all records of the batch that share it: the cached fields
+   * and behind them the message without its first bytes, `prefix`, which this account alone has.
+   */
+  | {
+      readonly in: "batch";
+      /** Whole header lines. */
+      readonly prefix: Uint8Array;
+      /** CRC-32 of the shared cached fields, and of the whole message with its prefix. */
+      readonly fieldsCrc: number;
+      readonly bodyCrc: number;
+    }
   /** In a pack of one entry that was put before the record was appended. */
   | { readonly in: "pack"; readonly pack: PackAdded };
 

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
+import { latin1 } from "#base/bytes.ts";
+import { positionText } from "../journal/journal.ts";
 import type { AccountState } from "./account-state.ts";
 import type { Columns, ColumnSchema } from "./columns.ts";
 import type { MailboxState } from "./mailbox-state.ts";
@@ -69,14 +71,12 @@ export function differenceOf(a: AccountState, b: AccountState): string | undefin
 }
 
 function journaledOf(state: AccountState): unknown {
-  return Array.from(state.journaled, ([row, { address, offset, fieldsCrc, bodyCrc }]) => [
-    row,
-    address.place,
-    address.contentsAt,
-    offset,
-    fieldsCrc,
-    bodyCrc,
-  ]);
+  return Array.from(state.journaled, ([row, content]) => {
+    const { address, offset, prefix, fieldsCrc, bodyCrc } = content;
+    const { place, contentsAt } = address;
+    const where = place && [positionText(place), place.offset, place.length, place.checksum];
+    return [row, where, contentsAt, offset, latin1(prefix), fieldsCrc, bodyCrc];
+  });
 }
 
 function mailboxDifference(a: MailboxState, b: MailboxState): string | undefined {

@@ -4,11 +4,13 @@ import {
   type BatchOrigin,
   batchAlignment,
   batchHeaderBytes,
+  sharedRow,
   tableEntryBytes,
   writeBatchHeader,
   writeTableRow,
 } from "./batch-format.ts";
 import type { PendingAppend } from "./batch-queue.ts";
+import { objectLength } from "#objects/index.ts";
 import type { JournalPlace } from "./journal.ts";
 
 /** Pieces up to this size are copied together: cheaper than one more element of a gathered write. */
@@ -36,8 +38,10 @@ export class BatchEncoder {
   #memory = Buffer.allocUnsafe(64 * 1024);
 
   encode(appends: readonly PendingAppend[], spot: BatchSpot, origin: BatchOrigin): EncodedBatch {
-    const tableEnd = batchHeaderBytes + appends.length * tableEntryBytes;
-    this.#reserve(tableEnd + copiedBytes(appends));
+    const shared = new SharedParts(appends);
+    const entries = appends.length + shared.count;
+    const tableEnd = batchHeaderBytes + entries * tableEntryBytes;
+    this.#reserve(tableEnd + copiedBytes(appends) + shared.copiedBytes);
     const memory = this.#memory;
     const { segment } = origin;
     const pieces: Uint8Array[] = [];
@@ -58,16 +62,27 @@ export class BatchEncoder {
       pieces.push(piece);
     };
     for (let index = 0; index < appends.length; index++) {
-      const { entry, length } = appends[index]!;
+      const append = appends[index]!;
+      const { entry, length } = append;
       const { payload, shard, epoch, account } = entry;
       assert(account.length === 16, `Account id ${account} has not 16 characters`);
       checksum = 0;
       if (payload instanceof Uint8Array) add(payload);
       else for (const piece of payload) add(piece);
       const offset = spot.offset + tableEnd + payloadBytes;
-      places.push({ segment, batch: spot.batch, index, offset, length, checksum });
+      const place = { segment, batch: spot.batch, index, offset, length, checksum };
+      const part = shared.of(append);
+      places.push(part === undefined ? place : { ...place, sharedAt: part.at - payloadBytes });
       const at = batchHeaderBytes + index * tableEntryBytes;
-      writeTableRow(memory, at, { length, checksum, shard, lost: false, epoch, account });
+      const row = { length, checksum, shard, lost: false, epoch, account, isShared: false };
+      writeTableRow(memory, at, { ...row, sharedNumber: part?.number ?? 0 });
+      payloadBytes += length;
+    }
+    for (const { number, pieces: parts, length } of shared.parts) {
+      checksum = 0;
+      parts.forEach(add);
+      const at = batchHeaderBytes + (appends.length + number - 1) * tableEntryBytes;
+      writeTableRow(memory, at, { ...sharedRow, length, checksum });
       payloadBytes += length;
     }
     if (end > cut) pieces.push(memory.subarray(cut, end));
@@ -77,7 +92,7 @@ export class BatchEncoder {
       batch: spot.batch,
       offset: spot.offset,
       synced: spot.synced,
-      entries: appends.length,
+      entries,
       payloadBytes,
       checksum: crc32(memory.subarray(batchHeaderBytes, tableEnd)),
     } as const;
@@ -93,6 +108,55 @@ export class BatchEncoder {
 
   #reserve(bytes: number): void {
     if (bytes > this.#memory.length) this.#memory = Buffer.allocUnsafe(2 * bytes);
+  }
+}
+
+/** Bytes of a batch that lie in it once for several entries. */
+interface SharedPart {
+  /** From 1, in their order behind the payloads. */
+  readonly number: number;
+  readonly pieces: readonly Uint8Array[];
+  readonly length: number;
+  /** From the first payload on. */
+  readonly at: number;
+}
+
+/** What the appends of a batch share. */
+class SharedParts {
+  readonly #parts: Map<readonly Uint8Array[], SharedPart> | undefined;
+  /** Of their small pieces. */
+  readonly copiedBytes: number = 0;
+
+  constructor(appends: readonly PendingAppend[]) {
+    let at = 0;
+    let found = false;
+    for (const { entry, length } of appends) {
+      at += length;
+      if (entry.shared !== undefined) found = true;
+    }
+    if (!found) return;
+    this.#parts = new Map();
+    for (const { entry } of appends) {
+      const { shared } = entry;
+      if (shared === undefined || this.#parts.has(shared)) continue;
+      const length = objectLength(shared);
+      this.#parts.set(shared, { number: this.#parts.size + 1, pieces: shared, length, at });
+      at += length;
+      for (const piece of shared)
+        if (piece.length <= copiedBytesMax) this.copiedBytes += piece.length;
+    }
+  }
+
+  get count(): number {
+    return this.#parts?.size ?? 0;
+  }
+
+  get parts(): Iterable<SharedPart> {
+    return this.#parts?.values() ?? [];
+  }
+
+  of({ entry }: PendingAppend): SharedPart | undefined {
+    return entry.shared === undefined ? undefined : this.#parts!.get(entry.shared);
   }
 }
 

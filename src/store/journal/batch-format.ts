@@ -12,7 +12,8 @@ import {
 } from "#objects/index.ts";
 import type { JournalPlace, StoredEntry } from "./journal.ts";
 
-export const journalVersion = 1;
+/** Of 1, no batch has shared bytes. */
+export const journalVersion = 2;
 /** Batches in a segment's file begin at multiples of this. */
 export const batchAlignment = 512;
 export const batchHeaderBytes = 72;
@@ -20,6 +21,10 @@ export const tableEntryBytes = 32;
 export const nonceBytes = 8;
 /** Flag of a table entry whose payload was damaged and is given up. */
 const lostFlag = 1;
+/** Flag of a row that stands for bytes that entries share. */
+const sharedFlag = 2;
+/** Above the flags: which of the shared bytes an entry names, from 1. */
+const sharedNumberShift = 2;
 
 /** Header of a batch, a seal, a marker or a lost range; all little-endian, after the envelope:
  *
@@ -139,9 +144,10 @@ export function readBatchHeader(bytes: Uint8Array, origin: ExpectedOrigin): Batc
 /**
  * A row of the table:
  *
- *     0  4  length of the payload        10  2  flags: 1 = lost
- *     4  4  CRC-32 of the payload        12  4  epoch
- *     8  2  shard                        16 16  account
+ *     0  4  length of the payload        10  2  1 = lost, 2 = shared bytes, times 4 the number of
+ *     4  4  CRC-32 of the payload               the shared bytes that the entry names, 0 = none
+ *     8  2  shard                        12  4  epoch
+ *                                        16 16  account
  */
 export interface TableRow {
   readonly length: number;
@@ -150,25 +156,43 @@ export interface TableRow {
   readonly lost: boolean;
   readonly epoch: Epoch;
   readonly account: AccountId;
+  /** No entry, but bytes that entries before it share; of nobody. */
+  readonly isShared: boolean;
+  /** Which of the shared bytes of the batch the entry names, from 1; 0 = none. */
+  readonly sharedNumber: number;
 }
+
+/** A row of shared bytes, without length and checksum. */
+export const sharedRow = {
+  shard: 0 as Shard,
+  lost: false,
+  epoch: 0 as Epoch,
+  account: "................" as AccountId,
+  isShared: true,
+  sharedNumber: 0,
+} as const;
 
 export function writeTableRow(out: Buffer, at: number, row: TableRow): void {
   out.writeUInt32LE(row.length, at);
   out.writeUInt32LE(row.checksum, at + 4);
   out.writeUInt16LE(row.shard, at + 8);
-  out.writeUInt16LE(row.lost ? lostFlag : 0, at + 10);
+  const flags = (row.lost ? lostFlag : 0) | (row.isShared ? sharedFlag : 0);
+  out.writeUInt16LE(flags | (row.sharedNumber << sharedNumberShift), at + 10);
   out.writeUInt32LE(row.epoch, at + 12);
   out.write(row.account, at + 16, 16, "latin1");
 }
 
 function readTableRow(source: Buffer, at: number): TableRow {
+  const flags = source.readUInt16LE(at + 10);
   return {
     length: source.readUInt32LE(at),
     checksum: source.readUInt32LE(at + 4),
     shard: source.readUInt16LE(at + 8) as Shard,
-    lost: (source.readUInt16LE(at + 10) & lostFlag) !== 0,
+    lost: (flags & lostFlag) !== 0,
     epoch: source.readUInt32LE(at + 12) as Epoch,
     account: source.toString("latin1", at + 16, at + 32) as AccountId,
+    isShared: (flags & sharedFlag) !== 0,
+    sharedNumber: flags >>> sharedNumberShift,
   };
 }
 
@@ -192,28 +216,50 @@ export function readTable(bytes: Uint8Array, header: BatchHeader): TableRow[] | 
 export interface DecodedEntry extends StoredEntry {
   readonly lost: boolean;
   readonly sound: boolean;
+  readonly isShared: boolean;
+  readonly sharedNumber: number;
 }
 
-/** The entries of a batch; null where the table is damaged or bytes are missing. */
+/**
+ * The entries of a batch, then the bytes that they share; null where the table is damaged or bytes
+ * are missing.
+ */
 export function readEntries(bytes: Uint8Array, header: BatchHeader): DecodedEntry[] | null {
   const rows = bytes.length < batchLength(header) ? null : readTable(bytes, header);
   if (rows === null) return null;
-  let at = batchHeaderBytes + header.entries * tableEntryBytes;
-  return rows.map((row, index) => {
-    const payload = bytes.subarray(at, at + row.length);
+  const payloadsAt = batchHeaderBytes + header.entries * tableEntryBytes;
+  const sharedAts = sharedOffsets(rows, payloadsAt);
+  let at = payloadsAt;
+  const decoded: DecodedEntry[] = [];
+  for (const [index, row] of rows.entries()) {
+    const { length, checksum, shard, epoch, account, lost, isShared, sharedNumber } = row;
+    if (sharedNumber > sharedAts.length) return null;
+    const payload = bytes.subarray(at, at + length);
     const place: JournalPlace = {
       segment: header.segment,
       batch: header.batch,
       index,
       offset: header.offset + at,
-      length: row.length,
-      checksum: row.checksum,
+      length,
+      checksum,
+      ...(sharedNumber === 0 ? {} : { sharedAt: sharedAts[sharedNumber - 1]! - at }),
     };
-    at += row.length;
-    const sound = row.lost || crc32(payload) === row.checksum;
-    const { shard, epoch, account, lost } = row;
-    return { place, shard, epoch, account, payload, lost, sound };
-  });
+    at += length;
+    const sound = lost || crc32(payload) === checksum;
+    decoded.push({ place, shard, epoch, account, payload, lost, sound, isShared, sharedNumber });
+  }
+  return decoded;
+}
+
+/** Where the shared bytes of a batch begin, from its header on. */
+function sharedOffsets(rows: readonly TableRow[], payloadsAt: number): number[] {
+  const offsets: number[] = [];
+  let at = payloadsAt;
+  for (const { length, isShared } of rows) {
+    if (isShared) offsets.push(at);
+    at += length;
+  }
+  return offsets;
 }
 
 /** Header and table of a batch, with the entries of these numbers marked as lost. */
@@ -225,8 +271,10 @@ export function markLost(
 ): Uint8Array {
   const end = batchHeaderBytes + header.entries * tableEntryBytes;
   const out = Buffer.from(bytes.subarray(0, end));
-  for (const index of lost)
-    out.writeUInt16LE(lostFlag, batchHeaderBytes + index * tableEntryBytes + 10);
+  for (const index of lost) {
+    const at = batchHeaderBytes + index * tableEntryBytes + 10;
+    out.writeUInt16LE(out.readUInt16LE(at) | lostFlag, at);
+  }
   const checksum = crc32(out.subarray(batchHeaderBytes, end));
   writeBatchHeader(out, { ...header, checksum }, origin);
   return out;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromUtf8 } from "#base/bytes.ts";
+import { fromUtf8, utf8 } from "#base/bytes.ts";
 import { type Random, seededRandom } from "#base/random.ts";
 import { FaultyObjectStore, MemoryObjectStore, SimulatedDisk } from "#objects/index.ts";
 import { entryOf } from "./journal.contract.ts";
@@ -34,6 +34,7 @@ class Ledger {
   readonly may = new Set<string>();
   readonly open = new Set<string>();
   readonly #random: Random;
+  #lastShared: readonly Uint8Array[] = [];
   readonly #next = Array.from({ length: accounts }, () => 0);
 
   constructor(random: Random) {
@@ -49,14 +50,21 @@ class Ledger {
     }
   }
 
+  /** Mostly what the append before shared. */
+  #shared(): readonly Uint8Array[] {
+    if (this.#random.below(4) === 0)
+      this.#lastShared = [utf8("s".repeat(this.#random.below(1_000)))];
+    return this.#lastShared;
+  }
+
   async #append(journal: Journal, account: number): Promise<void> {
     const id = `${account}:${this.#next[account]!++}`;
     const pad = this.#random.below(8) === 0 ? 3_000 : 200;
     this.open.add(id);
     try {
-      const place = await journal.append(
-        entryOf(account, `${id}:${"x".repeat(this.#random.below(pad))}`),
-      );
+      const entry = entryOf(account, `${id}:${"x".repeat(this.#random.below(pad))}`);
+      const shared = this.#random.below(3) === 0 ? this.#shared() : undefined;
+      const place = await journal.append(shared === undefined ? entry : { ...entry, shared });
       this.must.set(id, place);
       this.open.delete(id);
     } catch {

@@ -14,6 +14,11 @@ export interface JournalEntry {
   /** In one piece or in pieces; they must not be changed before the append is settled. */
   readonly payload: Uint8Array | readonly Uint8Array[];
   /**
+   * Bytes that other entries share, the same array: written once behind all payloads of a batch in
+   * which entries name it, and again in the next batch. Like the payload, not to be changed.
+   */
+  readonly shared?: readonly Uint8Array[];
+  /**
    * Written even while the tail is at its limit, together with what waits before it for the same
    * account: settling must be able to go on. Not refused because the queue is full.
    */
@@ -38,6 +43,8 @@ export interface JournalPlace extends JournalPosition {
   readonly length: number;
   /** CRC-32 of the payload. */
   readonly checksum: number;
+  /** Where the shared bytes begin that the entry named, from the first byte of the payload on. */
+  readonly sharedAt?: number;
 }
 
 /** An entry as it is read back; its payload is a view of memory that belongs to the reader. */
@@ -142,6 +149,7 @@ export interface Journal {
   /**
    * `length` bytes of a payload from `offset` (default: all of it; then its checksum is compared,
    * error: `JournalCorruption`). Null when the segment has been deleted.
+   * For shared bytes give a place of their offset and length.
    */
   read(place: JournalPlace, offset?: number, length?: number): Promise<Uint8Array | null>;
   /**

@@ -206,7 +206,10 @@ export async function* readContent(
   }
 }
 
-/** Entries in order; those that a repair gave up come together as one loss. */
+/**
+ * Entries in order; those that a repair gave up come together as one loss, and with them those that
+ * share bytes which it gave up: of these only the contents are lost.
+ */
 export function* itemsOf(
   entries: readonly DecodedEntry[],
   header: BatchHeader,
@@ -214,9 +217,10 @@ export function* itemsOf(
 ): Generator<SegmentItem> {
   const loss = entryLoss(entries, header);
   if (loss !== null) yield { kind: "loss", loss };
-  for (const entry of entries) {
-    if (entry.lost) continue;
+  for (const entry of entries)
     if (!entry.sound) throw corrupt(`entry ${entry.place.index} does not fit its checksum`);
+  for (const entry of entries) {
+    if (entry.lost || entry.isShared) continue;
     yield { kind: "entry", entry };
   }
 }
@@ -225,13 +229,18 @@ function entryLoss(entries: readonly DecodedEntry[], header: BatchHeader): Journ
   const lost = entries.filter((entry) => entry.lost);
   if (lost.length === 0) return null;
   const { segment, batch } = header;
+  const shared = entries.filter((entry) => entry.isShared);
+  const concerned = entries.filter(
+    ({ lost, isShared, sharedNumber }) =>
+      !isShared && (lost || shared[sharedNumber - 1]?.lost === true),
+  );
   return {
     segment,
     offset: header.offset,
     bytes: lost.reduce((sum, { place }) => sum + place.length, 0),
     firstBatch: batch,
     lastBatch: batch,
-    entries: lost.map(({ place, shard, epoch, account }) => ({
+    entries: concerned.map(({ place, shard, epoch, account }) => ({
       position: { segment, batch, index: place.index },
       shard,
       epoch,

@@ -6,7 +6,7 @@ import { limits } from "#base/limits.ts";
 import { objectLength } from "#objects/index.ts";
 import { BatchEncoder } from "./batch-encoder.ts";
 import { batchHeaderBytes, tableEntryBytes } from "./batch-format.ts";
-import { BatchQueue, type PendingAppend } from "./batch-queue.ts";
+import { BatchQueue, type PendingAppend, batchBytesOf } from "./batch-queue.ts";
 import {
   type Journal,
   JournalCorruption,
@@ -141,7 +141,9 @@ export class SegmentedJournal implements Journal {
 
   append(entry: JournalEntry): Promise<JournalPlace> {
     if (this.#state !== "open" || this.#closing) return Promise.reject(this.#refusal());
-    const bytes = objectLength(entry.payload) + tableEntryBytes;
+    const { payload, shared } = entry;
+    let bytes = objectLength(payload) + tableEntryBytes;
+    if (shared !== undefined) bytes += objectLength(shared) + tableEntryBytes;
     if (bytes + batchHeaderBytes > this.#limits.batchBytesMax)
       return Promise.reject(new Bug(`An entry of ${bytes} bytes does not fit into a batch`));
     const { queueEntriesMax, queueBytesMax } = this.#limits;
@@ -268,9 +270,7 @@ export class SegmentedJournal implements Journal {
       : this.#queue.take(batchBytesMax, batchEntriesMax);
     this.#inFlight = appends;
     let spot = this.#spot;
-    let bytes = batchHeaderBytes;
-    for (const append of appends) bytes += tableEntryBytes + append.length;
-    if (this.#segmentIsFull(bytes)) {
+    if (this.#segmentIsFull(batchBytesOf(appends))) {
       await this.#rotate();
       spot = this.#spot;
     }

@@ -9,7 +9,13 @@ import { PackWriter, decodePackTable, scanEntries } from "../bodies/pack-codec.t
 import { decodeEntry } from "../bodies/pack-entry.ts";
 import { decodeUnit } from "../index/change-codec.ts";
 import { Slices } from "../slices.ts";
-import { StoreFixture, alice, changeSomething } from "../store-fixture.contract.ts";
+import {
+  StoreFixture,
+  alice,
+  changeSomething,
+  deliverToAll,
+  makeMessage,
+} from "../store-fixture.contract.ts";
 import { decodeDelta, encodeDelta } from "./delta-codec.ts";
 import { decodeHead, encodeHead, summariesOf } from "./head-codec.ts";
 import { checkKeys, encodeKeys } from "./keys-codec.ts";
@@ -25,7 +31,10 @@ async function samples(): Promise<Record<string, Uint8Array>> {
   const fixture = new StoreFixture({ seed: 11 });
   await fixture.open();
   const account = await fixture.account();
-  for (let i = 0; i < 60; i++) changeSomething(account, fixture.random);
+  for (let i = 0; i < 60; i++) {
+    changeSomething(account, fixture.random);
+    if (i % 20 === 19) deliverToAll([account], makeMessage(fixture.random));
+  }
   await account.durable();
   const { state } = account;
   const { units } = fixture.store.tails.get(alice)!;

@@ -12,7 +12,13 @@ import { decodeEntry } from "../bodies/pack-entry.ts";
 import { differenceOf } from "../index/difference.ts";
 import { AccountState } from "../index/account-state.ts";
 import { Slices } from "../slices.ts";
-import { StoreFixture, alice, changeSomething } from "../store-fixture.contract.ts";
+import {
+  StoreFixture,
+  alice,
+  changeSomething,
+  deliverToAll,
+  makeMessage,
+} from "../store-fixture.contract.ts";
 import { decodeDelta, encodeDelta } from "./delta-codec.ts";
 import { decodeHead, encodeHead, summariesOf } from "./head-codec.ts";
 import { accountFolder, objectName, parseObjectKey, parseObjectName } from "./names.ts";
@@ -29,17 +35,22 @@ async function changedFixture(seed: number): Promise<StoreFixture> {
   const fixture = new StoreFixture({ seed });
   await fixture.open();
   const account = await fixture.account();
-  for (let i = 0; i < 150; i++) changeSomething(account, fixture.random);
+  for (let i = 0; i < 150; i++) {
+    changeSomething(account, fixture.random);
+    if (i % 20 === 19) deliverToAll([account], makeMessage(fixture.random));
+  }
   await account.durable();
   return fixture;
 }
 
 test("a snapshot gives the same state, journaled contents included", async () => {
   let freeRows = 0;
+  let shared = 0;
   for (let seed = 1; seed <= 10; seed++) {
     const fixture = await changedFixture(seed);
     const { state } = await fixture.account();
     assert.ok(state.journaled.size > 0);
+    shared += [...state.journaled.values()].filter(({ prefix }) => prefix.length > 0).length;
     freeRows += state.freeRows.length;
     const cut = cutSnapshot(state);
     const pieces = await encodeSnapshot(cut, { epoch, position, storeId }, slices());
@@ -55,6 +66,7 @@ test("a snapshot gives the same state, journaled contents included", async () =>
     await fixture.close(false);
   }
   assert.ok(freeRows > 0);
+  assert.ok(shared > 0);
 });
 
 test("a state is the same after snapshot, delta and the records behind them", async () => {

@@ -3,7 +3,8 @@
  * @format snapshot
  */
 import type { AccountId, Epoch, MailboxNumber } from "#base/brand.ts";
-import { ByteReader, ByteWriter, FormatError } from "#base/bytes.ts";
+import { ByteReader, ByteWriter, FormatError, noBytes } from "#base/bytes.ts";
+import { readEnvelope } from "#objects/index.ts";
 import { AccountState, type JournaledContent } from "../index/account-state.ts";
 import { MailboxState } from "../index/mailbox-state.ts";
 import type { JournalPosition } from "../journal/journal.ts";
@@ -25,7 +26,8 @@ export interface SnapshotCut {
   readonly journaled: readonly (readonly [row: number, content: JournaledContent])[];
 }
 
-const snapshotFormatVersion = 1;
+/** Of 1, no content has a prefix. */
+const snapshotFormatVersion = 2;
 
 function sectioned(storeId: Uint8Array): SectionedObject {
   return { kind: "snapshot", version: snapshotFormatVersion, storeId };
@@ -63,7 +65,7 @@ export async function encodeSnapshot(
     out.varint(row);
     encodePlace(out, content.address.place!);
     out.varint(content.address.contentsAt).varint(content.offset);
-    out.u32(content.fieldsCrc).u32(content.bodyCrc);
+    out.u32(content.fieldsCrc).u32(content.bodyCrc).blob(content.prefix);
   }
   return joinSections([cut.meta, out.take(), ...cut.tables], sectioned(origin.storeId), slices);
 }
@@ -73,6 +75,8 @@ export function decodeSnapshot(
   bytes: Uint8Array,
   expected: { readonly id: AccountId; readonly storeId: Uint8Array },
 ): SnapshotOrigin & { readonly state: AccountState } {
+  const storeId = expected.storeId;
+  const { version } = readEnvelope(bytes, { ...sectioned(storeId), kinds: ["snapshot"] });
   const sections = splitSections(bytes, sectioned(expected.storeId));
   const [meta, journal, freeRows, messages] = sections;
   if (
@@ -97,11 +101,11 @@ export function decodeSnapshot(
     state.mailboxes.set(mailbox.number, mailbox);
     state.mailboxesByName.set(mailbox.name, mailbox);
   }
-  const origin = decodeJournal(new ByteReader(journal), state);
+  const origin = decodeJournal(new ByteReader(journal), state, version);
   return { ...origin, state };
 }
 
-function decodeJournal(input: ByteReader, state: AccountState): SnapshotOrigin {
+function decodeJournal(input: ByteReader, state: AccountState, version: number): SnapshotOrigin {
   const epoch = input.varint() as Epoch;
   const position = decodePosition(input);
   for (let left = input.varint(); left > 0; left--) {
@@ -109,7 +113,9 @@ function decodeJournal(input: ByteReader, state: AccountState): SnapshotOrigin {
     const place = decodePlace(input);
     const address = { place, contentsAt: input.varint(), contents: undefined };
     const offset = input.varint();
-    state.journaled.set(row, { address, offset, fieldsCrc: input.u32(), bodyCrc: input.u32() });
+    const [fieldsCrc, bodyCrc] = [input.u32(), input.u32()];
+    const prefix = version < 2 ? noBytes : Uint8Array.from(input.blob());
+    state.journaled.set(row, { address, offset, prefix, fieldsCrc, bodyCrc });
   }
   return { epoch, position };
 }
