@@ -12,7 +12,8 @@ import { MemoryServer } from "./memory-server.ts";
 import { memoryStreams } from "./memory-stream.ts";
 import type { TranscriptConnection, TranscriptServer } from "./runner.ts";
 
-const lmtpCapabilities = "PIPELINING 8BITMIME SMTPUTF8 ENHANCEDSTATUSCODES CHUNKING BINARYMIME SIZE";
+const lmtpCapabilities =
+  "PIPELINING 8BITMIME SMTPUTF8 ENHANCEDSTATUSCODES CHUNKING BINARYMIME SIZE";
 
 /**
  * Knows alice@example.org with the alias sales@example.org, bob@example.org who gets all other mail

@@ -46,7 +46,8 @@ interface Place {
 }
 
 async function place(): Promise<Place> {
-  if (!values.dovecot) return { ...values, port: Number(values.port), stop: async () => {} } as Place;
+  if (!values.dovecot)
+    return { ...values, port: Number(values.port), stop: async () => {} } as Place;
   installDovecot();
   const home = mkdtempSync(join(tmpdir(), "transcripts-"));
   const server = await startDovecot(home, await freePorts());
@@ -68,12 +69,16 @@ async function run(file: string, account: Place): Promise<string> {
   const transcript = parseTranscript(file, readFileSync(new URL(file, folder), "utf8"));
   const server = new HostServer(account);
   await server.reset();
-  const missing = transcript.requires.filter((name) => !server.capabilities.has(name.toUpperCase()));
+  const missing = transcript.requires.filter(
+    (name) => !server.capabilities.has(name.toUpperCase()),
+  );
   if (missing.length > 0) return `skipped  ${file}: ${missing.join(", ")} not announced`;
   if (transcript.settings.size > 0) return `skipped  ${file}: needs settings`;
   try {
     const met = await runPortable(transcript, server, account.differs);
-    const parts = transcript.steps.map(({ at }) => at.capability ?? "").filter((name) => name !== "");
+    const parts = transcript.steps
+      .map(({ at }) => at.capability ?? "")
+      .filter((name) => name !== "");
     const without = [...new Set(parts)].filter((name) => !server.capabilities.has(name));
     const left = without.length > 0 ? ` (without ${without.join(", ")})` : "";
     if (met.length === 0) return `passed   ${file}${left}`;

@@ -143,7 +143,9 @@ export class Group {
     const announced = extension === undefined || this.#known.capabilities.has(extension);
     if (!announced && wanted.kind === "untagged") return true;
     const found = this.#received.find(
-      (one) => !one.used && this.#try((values) =>
+      (one) =>
+        !one.used &&
+        this.#try((values) =>
           same(announced ? wanted : { ...wanted, code: undefined }, first, one, values),
         ),
     );
@@ -182,7 +184,9 @@ export class Group {
   #sameItem(name: string, wanted: Term, got: Term, values: Values): boolean {
     if (name === "FLAGS") {
       const counted = (term: Term): Term[] =>
-        listOf(term).filter((flag) => this.#known.alone || wordOf(flag).toUpperCase() !== "\\RECENT");
+        listOf(term).filter(
+          (flag) => this.#known.alone || wordOf(flag).toUpperCase() !== "\\RECENT",
+        );
       const [first, second] = [counted(wanted), counted(got)];
       return first.length === second.length && within(first, second, values, true);
     }
@@ -211,8 +215,10 @@ export class Group {
       );
     // What was wanted has been used; the rest tells nothing new.
     if (name === "EXISTS")
-      return this.#received.some((other) => other.used && other.first === one.first) ||
-        one.first === this.#known.exists;
+      return (
+        this.#received.some((other) => other.used && other.first === one.first) ||
+        one.first === this.#known.exists
+      );
     if (name === "BYE")
       return this.#received.some((other) => other.used && other.response.kind === "closed");
     return ["OK", "NO", "CAPABILITY", "FLAGS", "RECENT"].includes(name);
@@ -238,7 +244,7 @@ function same(wanted: Response, first: number, one: Received, values: Values): b
   if (wanted.kind !== got.kind || wanted.tag !== got.tag || wanted.name !== got.name) return false;
   if (wanted.kind === "closed" || wanted.kind === "continuation") return true;
   if (wanted.number !== undefined)
-    return (wanted.name === "RECENT" ? got.number === wanted.number : one.first === first);
+    return wanted.name === "RECENT" ? got.number === wanted.number : one.first === first;
   if (statuses.has(wanted.name)) return sameCode(wanted.code, got.code, values);
   return sameData(wanted, got, values);
 }
@@ -372,7 +378,10 @@ function samePairs(wanted: readonly Term[], got: readonly Term[]): boolean {
   if (wordOf(wanted[0]).includes(anything)) return true;
   const pairs = (terms: readonly Term[]): string => {
     const [from = [], to = []] = terms.map((term) => numbersOf(wordOf(term)));
-    return from.map((uid, index) => `${uid} ${to[index]}`).toSorted().join();
+    return from
+      .map((uid, index) => `${uid} ${to[index]}`)
+      .toSorted()
+      .join();
   };
   return pairs(wanted) === pairs(got);
 }

@@ -29,15 +29,43 @@ async function holds(wanted: string[], got: string[], server?: string): Promise<
 }
 
 const same: [string, string[], string[]][] = [
-  ["items, flags and strings", ['S: * 1 FETCH (FLAGS (\\Seen x) BODY[1] {"ab"})'], ['* 1 FETCH (body[1] "ab" FLAGS (X \\SEEN) UID 7)']],
-  ["items in two responses", ["S: * 1 FETCH (FLAGS () UID 3)"], ["* 1 FETCH (UID 3)", "* 1 FETCH (FLAGS ())"]],
-  ["expunges in another order", ["S: * 3 EXPUNGE", "S: * 1 EXPUNGE", "S: * 5 EXISTS"], ["* 7 EXISTS", "* 1 EXPUNGE", "* 2 EXPUNGE"]],
-  ["a message behind an expunged one", ["S: * 4 FETCH (FLAGS (\\Seen))", "S: * 2 EXPUNGE"], ["* 2 EXPUNGE", "* 3 FETCH (FLAGS (\\Seen))"]],
-  ["what was not asked for", [], ["* OK hello", "* CAPABILITY X", "* 0 EXISTS", "* FLAGS (x)", "* 1 FETCH (FLAGS ())"]],
-  ["status items and names", ["S: * STATUS INBOX (MESSAGES 1 UIDNEXT 2)"], ['* STATUS "inbox" (UIDNEXT 2 MESSAGES 1)']],
+  [
+    "items, flags and strings",
+    ['S: * 1 FETCH (FLAGS (\\Seen x) BODY[1] {"ab"})'],
+    ['* 1 FETCH (body[1] "ab" FLAGS (X \\SEEN) UID 7)'],
+  ],
+  [
+    "items in two responses",
+    ["S: * 1 FETCH (FLAGS () UID 3)"],
+    ["* 1 FETCH (UID 3)", "* 1 FETCH (FLAGS ())"],
+  ],
+  [
+    "expunges in another order",
+    ["S: * 3 EXPUNGE", "S: * 1 EXPUNGE", "S: * 5 EXISTS"],
+    ["* 7 EXISTS", "* 1 EXPUNGE", "* 2 EXPUNGE"],
+  ],
+  [
+    "a message behind an expunged one",
+    ["S: * 4 FETCH (FLAGS (\\Seen))", "S: * 2 EXPUNGE"],
+    ["* 2 EXPUNGE", "* 3 FETCH (FLAGS (\\Seen))"],
+  ],
+  [
+    "what was not asked for",
+    [],
+    ["* OK hello", "* CAPABILITY X", "* 0 EXISTS", "* FLAGS (x)", "* 1 FETCH (FLAGS ())"],
+  ],
+  [
+    "status items and names",
+    ["S: * STATUS INBOX (MESSAGES 1 UIDNEXT 2)"],
+    ['* STATUS "inbox" (UIDNEXT 2 MESSAGES 1)'],
+  ],
   ["vanished uids in two responses", ["S: * VANISHED 1:3"], ["* VANISHED 1,3", "* VANISHED 2"]],
   ["codes of capabilities that are not there", ["S: * OK [MAILBOXID (x)]"], []],
-  ["values that go on", ["S: * OK [HIGHESTMODSEQ $m]", "S: * STATUS x (HIGHESTMODSEQ $m)"], ["* STATUS x (HIGHESTMODSEQ 12)", "* OK [HIGHESTMODSEQ 12] x"]],
+  [
+    "values that go on",
+    ["S: * OK [HIGHESTMODSEQ $m]", "S: * STATUS x (HIGHESTMODSEQ $m)"],
+    ["* STATUS x (HIGHESTMODSEQ 12)", "* OK [HIGHESTMODSEQ 12] x"],
+  ],
   ["what may be missing", ["S: * LIST () NIL x", "S~"], []],
 ];
 for (const [name, wanted, got] of same)
@@ -46,7 +74,11 @@ for (const [name, wanted, got] of same)
   });
 
 const other: [string, string[], string[]][] = [
-  ["a wrong sequence number", ["S: * 4 FETCH (FLAGS (\\Seen))", "S: * 2 EXPUNGE"], ["* 2 EXPUNGE", "* 4 FETCH (FLAGS (\\Seen))"]],
+  [
+    "a wrong sequence number",
+    ["S: * 4 FETCH (FLAGS (\\Seen))", "S: * 2 EXPUNGE"],
+    ["* 2 EXPUNGE", "* 4 FETCH (FLAGS (\\Seen))"],
+  ],
   ["an expunge too many", [], ["* 1 EXPUNGE"]],
   ["an expunge that is missing", ["S: * 1 EXPUNGE"], []],
   ["a flag too many", ["S: * 1 FETCH (FLAGS (x))"], ["* 1 FETCH (FLAGS (x y))"]],
@@ -54,7 +86,11 @@ const other: [string, string[], string[]][] = [
   ["an item that nobody asked for", ["S: * 1 FETCH (UID 1)"], ["* 1 FETCH (UID 1 RFC822.SIZE 4)"]],
   ["a search result too many", ["S: * SEARCH 1"], ["* SEARCH 1 2"]],
   ["NIL for a string", ['S: * 1 FETCH (BODY[1] "NIL")'], ["* 1 FETCH (BODY[1] NIL)"]],
-  ["another value", ["S: * OK [HIGHESTMODSEQ $m]", "S: * STATUS x (HIGHESTMODSEQ $m)"], ["* STATUS x (HIGHESTMODSEQ 12)", "* OK [HIGHESTMODSEQ 13] x"]],
+  [
+    "another value",
+    ["S: * OK [HIGHESTMODSEQ $m]", "S: * STATUS x (HIGHESTMODSEQ $m)"],
+    ["* STATUS x (HIGHESTMODSEQ 12)", "* OK [HIGHESTMODSEQ 13] x"],
+  ],
   ["a difference of another server", ["S: * LIST () NIL x", "@differs other why", "S~"], []],
 ];
 for (const [name, wanted, got] of other)

@@ -99,83 +99,96 @@ interface Draft {
 
 /** Reads a transcript. Errors: `Error` with the line. */
 export function parseTranscript(name: string, source: string): Transcript {
-  const requires: string[] = [];
-  const settings = new Map<string, string>();
-  const steps: Step[] = [];
-  let draft: Draft | undefined;
-  let block: Wanted[] | undefined;
-  let latest: Wanted | undefined;
-  let blockAt: At | undefined;
-  const marks: { capability?: string | undefined; difference?: Difference | undefined } = {};
-  const finish = (): void => {
-    if (draft === undefined) return;
-    closeLiteral(draft);
-    if (draft.side === "C")
-      steps.push({ kind: "send", at: draft.at, pieces: piecesOf(`${draft.text}\r\n`) });
-    else {
-      latest = { line: draft.at.line, text: draft.text, others: [] };
-      if (block === undefined) steps.push({ kind: "expect", at: draft.at, choices: [latest] });
-      else block.push(latest);
+  const reader = new Reader();
+  for (const [index, text] of source.split(/\r?\n/).entries())
+    try {
+      reader.line(index + 1, text);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`${name}:${index + 1}: ${reason}`, { cause: error });
     }
-    draft = undefined;
-  };
-  for (const [index, text] of source.split(/\r?\n/).entries()) {
-    const at = (connection: string): At => ({
-      line: index + 1,
-      connection,
-      capability: marks.capability,
-    });
+  reader.finish();
+  const { requires, settings, steps } = reader;
+  return { name, requires, settings, steps };
+}
+
+class Reader {
+  readonly requires: string[] = [];
+  readonly settings = new Map<string, string>();
+  readonly steps: Step[] = [];
+  #draft: Draft | undefined;
+  #block: { readonly at: At; readonly choices: Wanted[] } | undefined;
+  #latest: Wanted | undefined;
+  #difference: Difference | undefined;
+  #capability: string | undefined;
+
+  line(line: number, text: string): void {
+    const draft = this.#draft;
     if (text.startsWith("|")) {
-      if (draft?.literal === undefined) throw new Error(`${name}:${index + 1}: no literal begun`);
+      if (draft?.literal === undefined) throw new Error("no literal begun");
       draft.literal.push(text.slice(1).replace(/^ /, ""));
-      continue;
+      return;
     }
-    const more = /^([CS])\d*\+ ?(.*)$/.exec(text);
+    const more = /^[CS]\d*\+ ?(.*)$/.exec(text);
     if (more !== null && draft !== undefined) {
       closeLiteral(draft);
-      draft.text += withLiterals(more[2]!);
+      draft.text += withLiterals(more[1]!);
       openLiteral(draft);
-      continue;
+      return;
     }
-    finish();
-    const other = /^S~ ?(.*)$/.exec(text);
-    if (other !== null) {
-      if (latest === undefined) throw new Error(`${name}:${index + 1}: nothing to replace`);
-      latest.others.push({ text: withLiterals(other[1]!), difference: marks.difference });
-      marks.difference = undefined;
-      continue;
-    }
-    const line = /^([CS])(\d*): ?(.*)$/.exec(text);
+    this.finish();
+    const at = (connection: string): At => ({ line, connection, capability: this.#capability });
+    const said = /^([CS])(\d*): ?(.*)$/.exec(text);
     const mark = /^S(\d*)(\{|\.\.\.)$/.exec(text);
-    if (line !== null) {
-      draft = { side: line[1] as "C" | "S", at: at(line[2]!), text: withLiterals(line[3]!), literal: undefined };
-      openLiteral(draft);
-    } else if (mark?.[2] === "{") {
-      block = [];
-      blockAt = at(mark[1]!);
-    } else if (mark !== null) steps.push({ kind: "skip", at: at(mark[1]!) });
-    else if (text === "}" && block !== undefined) {
-      steps.push({ kind: "expect", at: blockAt!, choices: block });
-      block = undefined;
-    } else if (text.startsWith("@")) directive(text);
+    if (said !== null) {
+      const [, side, connection, rest] = said;
+      this.#draft = {
+        ...{ side: side as "C" | "S", at: at(connection!) },
+        ...{ text: withLiterals(rest!), literal: undefined },
+      };
+      openLiteral(this.#draft);
+    } else if (text.startsWith("S~")) this.#other(text.slice(2).trimStart());
+    else if (mark?.[2] === "{") this.#block = { at: at(mark[1]!), choices: [] };
+    else if (mark !== null) this.steps.push({ kind: "skip", at: at(mark[1]!) });
+    else if (text === "}" && this.#block !== undefined) {
+      this.steps.push({ kind: "expect", ...this.#block });
+      this.#block = undefined;
+    } else if (text.startsWith("@")) this.#directive(text, at);
     else if (text !== "" && !text.startsWith("#"))
-      throw new Error(`${name}:${index + 1}: cannot read ${JSON.stringify(text)}`);
-    function directive(text: string): void {
-      const [word, first = "", ...rest] = text.slice(1).split(" ");
-      if (word === "differs") {
-        marks.difference = { server: first, why: rest.join(" ") };
-        return;
-      }
-      if (word === "requires") requires.push(first, ...rest);
-      else if (word === "if") marks.capability = first;
-      else if (word === "end") marks.capability = undefined;
-      else if (word === "setting") settings.set(first, rest.join(" "));
-      else if (word === "close") steps.push({ kind: "close", at: at(first) });
-      else throw new Error(`${name}:${index + 1}: unknown directive ${word}`);
-    }
+      throw new Error(`cannot read ${JSON.stringify(text)}`);
   }
-  finish();
-  return { name, requires, settings, steps };
+
+  /** Ends what goes on over several lines. */
+  finish(): void {
+    const draft = this.#draft;
+    if (draft === undefined) return;
+    this.#draft = undefined;
+    closeLiteral(draft);
+    if (draft.side === "C") {
+      this.steps.push({ kind: "send", at: draft.at, pieces: piecesOf(`${draft.text}\r\n`) });
+      return;
+    }
+    this.#latest = { line: draft.at.line, text: draft.text, others: [] };
+    if (this.#block !== undefined) this.#block.choices.push(this.#latest);
+    else this.steps.push({ kind: "expect", at: draft.at, choices: [this.#latest] });
+  }
+
+  #other(text: string): void {
+    if (this.#latest === undefined) throw new Error("nothing to replace");
+    this.#latest.others.push({ text: withLiterals(text), difference: this.#difference });
+    this.#difference = undefined;
+  }
+
+  #directive(text: string, at: (connection: string) => At): void {
+    const [word, first = "", ...rest] = text.slice(1).split(" ");
+    if (word === "requires") this.requires.push(first, ...rest);
+    else if (word === "if") this.#capability = first;
+    else if (word === "end") this.#capability = undefined;
+    else if (word === "differs") this.#difference = { server: first, why: rest.join(" ") };
+    else if (word === "setting") this.settings.set(first, rest.join(" "));
+    else if (word === "close") this.steps.push({ kind: "close", at: at(first) });
+    else throw new Error(`unknown directive ${word}`);
+  }
 }
 
 /** Literals that stand in their line. */
@@ -276,7 +289,9 @@ async function runStep(
           left.splice(found, 1);
           connection.skipping = false;
         } else if (!connection.skipping || response?.startsWith("* ") !== true)
-          throw new Error(`expected ${left.map(({ text }) => text).join("\n  or ")}\n   got ${show(response)}`);
+          throw new Error(
+            `expected ${left.map(({ text }) => text).join("\n  or ")}\n   got ${show(response)}`,
+          );
       }
     }
   }

@@ -97,11 +97,15 @@ export function sameWord(wanted: string, got: string, values: Values, fold = fal
   return matchAndBind(new RegExp(`^${patternOf(wanted, values)}$`, fold ? "i" : ""), got, values);
 }
 
-/** The numbers of a set that has no `*`. */
+/** More numbers than any transcript has. */
+const setMax = 10_000;
+
+/** The numbers of a set that has no `*`. Errors: `Error` for one that is too large. */
 export function numbersOf(set: string): number[] {
   return set.split(",").flatMap((range) => {
     const [from = Number.NaN, to = from] = range.split(":").map(Number);
     const [low, high] = [Math.min(from, to), Math.max(from, to)];
+    if (high - low >= setMax) throw new Error(`${set} has too many numbers`);
     return Array.from({ length: high - low + 1 || 0 }, (_, index) => low + index);
   });
 }
