@@ -22,7 +22,7 @@ import {
   noteSnapshot,
   usedNames,
 } from "./settled-objects.ts";
-import { cutSnapshot, encodeSnapshot } from "./snapshot-codec.ts";
+import { cutSnapshot, encodeSnapshot, makeRoom } from "./snapshot-codec.ts";
 import { type SettleContext, packJournaled, rewritePacks } from "./write-packs.ts";
 
 export interface SettleTarget {
@@ -196,13 +196,17 @@ class Settling {
     const { state } = account;
     const { epoch, storeId } = this.#context;
     const isOwn = tail.units.at(-1)?.epoch === epoch;
+    const slices = new Slices(this.#context.clock);
+    const mayCut = wantsSnapshot || settled.current === undefined || this.#outgrown(tail.units);
+    const room = mayCut ? await makeRoom(state, slices) : undefined;
+    this.#requireLive();
     // A head is named after a record of this epoch, and all that is in it must be durable.
     let durable = account.durable();
     if (!isOwn || durable !== undefined) durable = account.record([]);
     const units = [...tail.units];
     const chain = settled.current;
     const snapshot = wantsSnapshot || chain === undefined || this.#outgrown(units);
-    const cut = snapshot ? cutSnapshot(state) : undefined;
+    const cut = snapshot ? cutSnapshot(state, room) : undefined;
     const journaled = [...state.journaled.values()].filter(
       (content) => !settled.unreadable.has(content),
     );
@@ -216,7 +220,6 @@ class Settling {
     await durable;
     this.#requireLive();
     const position = units.at(-1)!.address.place!;
-    const slices = new Slices(this.#context.clock);
     let next: { snapshot: NamedObject; deltas: readonly NamedObject[] };
     if (cut === undefined) {
       const origin = { id: state.id, epoch, position };

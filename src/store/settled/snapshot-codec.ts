@@ -16,6 +16,7 @@ import {
   joinSections,
   type SectionedObject,
   splitSections,
+  tableBytes,
 } from "./snapshot-sections.ts";
 
 /** A consistent copy of a state, taken in one go; its journaled contents may get their places later. */
@@ -28,6 +29,8 @@ export interface SnapshotCut {
 
 /** Of 1, no content has a prefix. */
 const snapshotFormatVersion = 2;
+/** Smaller tables are copied without preparation; and what is prepared without a look at the time. */
+const roomBytesMin = 256 * 1024;
 
 function sectioned(storeId: Uint8Array): SectionedObject {
   return { kind: "snapshot", version: snapshotFormatVersion, storeId };
@@ -40,11 +43,38 @@ export interface SnapshotOrigin {
   readonly position: JournalPosition;
 }
 
-/** Copies all of a state: 100,000 messages in about 5 ms. */
-export function cutSnapshot(state: AccountState): SnapshotCut {
-  const tables = [copyNumbers(state.freeRows), copyTable(state.messages)];
-  for (const mailbox of state.mailboxes.values())
-    tables.push(copyTable(mailbox.rows), copyTable(mailbox.history));
+/** Memory that a cut is written into, by table. */
+export type SnapshotRoom = ReadonlyMap<object, Uint8Array>;
+
+/**
+ * Memory for the large tables of a state. The system gives memory when it is first written to, which
+ * takes longer than the copying itself, so that is done before, with rests.
+ */
+export async function makeRoom(state: AccountState, slices: Slices): Promise<SnapshotRoom> {
+  const room = new Map<object, Uint8Array>();
+  const tables: [object, number][] = [[state.messages, tableBytes(state.messages)]];
+  for (const { rows } of state.mailboxes.values()) tables.push([rows, tableBytes(rows)]);
+  for (const [table, length] of tables) {
+    if (length < roomBytesMin) continue;
+    // A few rows may be added meanwhile.
+    const bytes = new Uint8Array(length + (length >> 6));
+    for (let at = 0; at < bytes.length; at += roomBytesMin) {
+      bytes.fill(0, at, at + roomBytesMin);
+      await slices.rest();
+    }
+    room.set(table, bytes);
+  }
+  return room;
+}
+
+/** Copies all of a state: 100,000 messages in about 2 ms where there is room. */
+export function cutSnapshot(state: AccountState, room?: SnapshotRoom): SnapshotCut {
+  const tables = [
+    copyNumbers(state.freeRows),
+    copyTable(state.messages, room?.get(state.messages)),
+  ];
+  for (const { rows, history } of state.mailboxes.values())
+    tables.push(copyTable(rows, room?.get(rows)), copyTable(history));
   const out = new ByteWriter(4096);
   encodeAccount(out, state);
   for (const mailbox of state.mailboxes.values()) encodeMailbox(out, mailbox);

@@ -21,13 +21,28 @@ function aligned(length: number): number {
   return (length + 7) & ~7;
 }
 
-/** A copy of the rows of a table, as a section. */
-export function copyTable<S extends ColumnSchema>(table: Columns<S>): Uint8Array {
+/** Bytes of a table as a section. */
+export function tableBytes<S extends ColumnSchema>({ arrays, count }: Columns<S>): number {
+  let length = 0;
+  for (const column of Object.values(arrays) as ColumnArray[])
+    length += aligned(count * column.BYTES_PER_ELEMENT);
+  return length;
+}
+
+/**
+ * A copy of the rows of a table, as a section.
+ *
+ * @param room zeros to be written into, where they are enough
+ */
+export function copyTable<S extends ColumnSchema>(
+  table: Columns<S>,
+  room?: Uint8Array,
+): Uint8Array {
   const { count } = table;
   const columns = Object.values(table.arrays) as ColumnArray[];
-  let length = 0;
-  for (const column of columns) length += aligned(count * column.BYTES_PER_ELEMENT);
-  const out = new Uint8Array(length);
+  const length = tableBytes(table);
+  const isEnough = room !== undefined && room.length >= length;
+  const out = isEnough ? room.subarray(0, length) : new Uint8Array(length);
   let at = 0;
   for (const column of columns) {
     const bytes = count * column.BYTES_PER_ELEMENT;
