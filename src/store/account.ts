@@ -6,10 +6,12 @@ import {
   type FlagChange,
   type FlagResult,
   changesAnything,
+  guard,
   requireKeywords,
 } from "./flag-change.ts";
 import type { AccountState, RecordAddress } from "./index/account-state.ts";
-import { apply, rowsIn } from "./index/apply.ts";
+import { apply } from "./index/apply.ts";
+import { rowsIn } from "./index/rows-in.ts";
 import type { AddedMessage, Change, PackAdded, Unit } from "./index/change.ts";
 import { encodeUnit } from "./index/change-codec.ts";
 import { deletedBit } from "./index/change.ts";
@@ -355,13 +357,8 @@ export class Account {
   changeFlags(number: MailboxNumber, uids: UidRanges, change: FlagChange): FlagResult {
     const mailbox = this.#require(number);
     requireKeywords(mailbox, change.flags.keywords);
-    const { modseq, uid } = mailbox.rows.arrays;
-    const rows = rowsIn(mailbox, uids);
-    const since = change.unchangedSince ?? Number.POSITIVE_INFINITY;
-    const done = rows.filter((row) => modseq[row]! <= since).map((row) => uid[row]!);
-    const guarded = rows.filter((row) => modseq[row]! > since).map((row) => uid[row]!);
-    const result = { done: rangesOf(done), protected: rangesOf(guarded) };
-    if (done.length === 0 || !changesAnything(mailbox, result.done, change)) return result;
+    const result = guard(mailbox, uids, change.unchangedSince);
+    if (result.done.length === 0 || !changesAnything(mailbox, result.done, change)) return result;
     const { bits, keywords } = change.flags;
     void this.#commit(
       [

@@ -71,4 +71,4 @@ export { formatReply } from "./smtp/reply.ts";
 export type { ResponseEvent, Token } from "./imap/response-decoder.ts";
 export { ResponseDecoder } from "./imap/response-decoder.ts";
 export type { Status } from "./imap/response-writer.ts";
-export { ResponseWriter } from "./imap/response-writer.ts";
+export { decimalBytesMax, putDecimal, ResponseWriter } from "./imap/response-writer.ts";

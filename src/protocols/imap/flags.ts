@@ -2,12 +2,14 @@
 import { Refusal } from "#base/assert.ts";
 import { limits } from "#base/limits.ts";
 import { flagBits, type Flags, type MailboxState } from "#store/index.ts";
+import type { Session } from "./session.ts";
 
 const systemFlags = Object.entries(flagBits) as readonly [keyof typeof flagBits, number][];
-const recentBit = 32;
+/** Beside `flagBits`: what only a session knows. */
+export const recentBit = 32;
 
 /** RFC 9051 §2.3.2 */
-export const systemFlagNames: readonly string[] = systemFlags.map(([name]) => name);
+const systemFlagNames: readonly string[] = systemFlags.map(([name]) => name);
 
 const texts = new WeakMap<MailboxState, Map<number, string>>();
 
@@ -52,4 +54,18 @@ export function readFlags(names: readonly string[]): Flags {
     bits |= bit;
   }
   return { bits, keywords: [...keywords.values()] };
+}
+
+/** The flags of the mailbox, where keywords came into use that were not told yet. RFC 9051 §7.3.5 */
+export function writeKeywords(session: Session): void {
+  const selected = session.selected!;
+  const { keywords } = selected.view.mailbox;
+  if (selected.keywordsTold === keywords.length) return;
+  selected.keywordsTold = keywords.length;
+  const names = [...systemFlagNames, ...keywords].join(" ");
+  const { output } = session;
+  output.ascii("* FLAGS (").ascii(names).ascii(")").crlf();
+  output.ascii("* OK [PERMANENTFLAGS (");
+  if (!selected.readOnly) output.ascii(names).ascii(" \\*");
+  output.ascii(")] Flags that are kept").crlf();
 }

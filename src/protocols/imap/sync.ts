@@ -2,7 +2,8 @@
 import { Refusal } from "#base/assert.ts";
 import type { MailboxState } from "#store/index.ts";
 import { formatRanges, type Ranges, rangesOf } from "#wire/index.ts";
-import { flagsText, systemFlagNames } from "./flags.ts";
+import { type FlagLineItem, FlagLines } from "./flag-lines.ts";
+import { writeKeywords } from "./flags.ts";
 import type { Session } from "./session.ts";
 
 /** Ranges of uids in one VANISHED response. */
@@ -99,79 +100,31 @@ export async function writeFlagsOf(
   options: FlagsOptions = {},
 ): Promise<void> {
   if (uids.length === 0) return;
-  const { view } = session;
-  const since = options.changedSince ?? 0;
+  const { enabled } = session;
+  const items: FlagLineItem[] = [];
+  // RFC 9051 §7.5.2, RFC 7162 §3.1.4, §3.2.4
+  if (options.uid === true || enabled.qresync || enabled.rev2) items.push("UID");
+  if (options.silent !== true) items.push("FLAGS");
+  if (enabled.condstore) items.push("MODSEQ");
+  await writeFlagLines(session, uids, new FlagLines(session, items, options.changedSince ?? 0));
+}
+
+/** Writes lines for the messages in `uids` that are there; lets others work meanwhile. */
+export async function writeFlagLines(
+  session: Session,
+  uids: Ranges,
+  lines: FlagLines,
+): Promise<void> {
   session.startSlice();
   for (let i = 0; i < uids.length; i += 2) {
     let next = uids[i]!;
     const last = uids[i + 1]!;
     while (next <= last) {
-      next = writeFlagsFrom(session, { next, last, since, options });
+      next = lines.write(next, last);
       const pause = session.pause();
       if (pause === undefined) continue;
       await pause;
       session.requireMailbox();
-      view.refresh();
     }
   }
-}
-
-interface Run {
-  readonly next: number;
-  readonly last: number;
-  readonly since: number;
-  readonly options: FlagsOptions;
-}
-
-/** Writes a number of rows from the uid `next`; gives the uid to go on with. */
-function writeFlagsFrom(session: Session, run: Run): number {
-  const { view } = session;
-  const { mailbox, liveCount } = view;
-  const { modseq, uid } = mailbox.rows.arrays;
-  let row = mailbox.firstRowFrom(run.next);
-  for (let written = 0; row < liveCount && uid[row]! <= run.last; row++) {
-    if (modseq[row]! <= run.since) continue;
-    if (written === 100) return uid[row]!;
-    writeFlags(session, row, run.options);
-    written++;
-  }
-  return run.last + 1;
-}
-
-/**
- * An untagged FETCH with the flags of a row, and what the enabled extensions add to it.
- * RFC 9051 §7.5.2, RFC 7162 §3.1.4, §3.2.4
- */
-export function writeFlags(session: Session, row: number, options: FlagsOptions = {}): void {
-  const { enabled, output, view } = session;
-  const { uid: uids, modseq } = view.mailbox.rows.arrays;
-  const uid = uids[row]!;
-  if (options.silent !== true) writeKeywords(session);
-  output.ascii("* ").number(view.seqOfRow(row)).ascii(" FETCH (");
-  let space = "";
-  if (options.uid === true || enabled.qresync || enabled.rev2) {
-    output.ascii("UID ").number(uid);
-    space = " ";
-  }
-  if (options.silent !== true) {
-    const recent = !enabled.rev2 && uid >= view.recentFloor;
-    output.ascii(`${space}FLAGS `).ascii(flagsText(view.mailbox, row, recent));
-    space = " ";
-  }
-  if (enabled.condstore) output.ascii(`${space}MODSEQ (`).number(modseq[row]!).ascii(")");
-  output.ascii(")").crlf();
-}
-
-/** The flags of the mailbox, where keywords came into use that were not told yet. RFC 9051 §7.3.5 */
-export function writeKeywords(session: Session): void {
-  const selected = session.selected!;
-  const { keywords } = selected.view.mailbox;
-  if (selected.keywordsTold === keywords.length) return;
-  selected.keywordsTold = keywords.length;
-  const names = [...systemFlagNames, ...keywords].join(" ");
-  const { output } = session;
-  output.ascii("* FLAGS (").ascii(names).ascii(")").crlf();
-  output.ascii("* OK [PERMANENTFLAGS (");
-  if (!selected.readOnly) output.ascii(names).ascii(" \\*");
-  output.ascii(")] Flags that are kept").crlf();
 }

@@ -355,6 +355,16 @@ export class View {
     return rows;
   }
 
+  /** True where no flag changes are still to be told; false says nothing. */
+  get upToDate(): boolean {
+    return this.mailbox.highestModseq <= this.#seenModseq;
+  }
+
+  /** Changes so far count as told. */
+  told(): void {
+    this.#seenModseq = this.mailbox.highestModseq;
+  }
+
   /** Rows whose flag changes are still to be told. */
   changedRows(): Uint32Array {
     return this.#changedRows(this.liveCount);

@@ -9,10 +9,14 @@ import type { MessageNumber } from "#base/brand.ts";
 import { noBytes } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import type { AccountState, RecordAddress } from "./account-state.ts";
-import type { Change, PackAdded, PackEntryPlace, Unit } from "./change.ts";
+import { type Change, deletedBit, type PackAdded, type PackEntryPlace, seenBit } from "./change.ts";
+import type { Unit } from "./change.ts";
 import { lowerBound } from "./columns.ts";
 import { MailboxState } from "./mailbox-state.ts";
-import type { UidRanges } from "./uid-ranges.ts";
+import { rowRangesIn, rowsIn } from "./rows-in.ts";
+
+/** Flags of which a mailbox counts how many messages have them. */
+const countedBits = seenBit | deletedBit;
 
 type ChangeOf<K extends Change["kind"]> = Extract<Change, { kind: K }>;
 
@@ -267,29 +271,61 @@ function changeFlags(context: Context, change: ChangeOf<"flagsChanged">): void {
   const { state, unit } = context;
   const mailbox = mailboxOf(state, change.mailbox);
   const ids = change.keywords.map((name) => mailbox.internKeyword(name));
-  const sets = new Map<number, number>();
-  const columns = mailbox.rows.arrays;
-  const { size } = state.messages.arrays;
-  for (const row of rowsIn(mailbox, change.uids)) {
-    const oldFlags = columns.flags[row]!;
-    const oldSet = columns.keywordSet[row]!;
-    const flags = combine(oldFlags, change.bits, change.mode);
-    let set = sets.get(oldSet);
-    if (set === undefined) {
-      set = combineKeywords(mailbox, { set: oldSet, ids, mode: change.mode });
-      sets.set(oldSet, set);
-    }
-    if (flags === oldFlags && set === oldSet) continue;
-    if (flags !== oldFlags) {
-      const bytes = size[columns.message[row]!]!;
-      mailbox.count1(oldFlags, bytes, -1);
-      mailbox.count1(flags, bytes, 1);
-    }
-    columns.flags[row] = flags;
-    columns.keywordSet[row] = set;
-    columns.modseq[row] = unit.modseq;
+  const rows = rowRangesIn(mailbox, change.uids);
+  for (let i = 0; i < rows.length; i += 2) {
+    const run = { mailbox, first: rows[i]!, last: rows[i + 1]!, ids, mode: change.mode };
+    if (ids.length > 0 || change.mode === "replace") changeKeywords(run, unit.modseq);
+    changeBits(run, { size: state.messages.arrays.size, bits: change.bits, modseq: unit.modseq });
   }
   touch(mailbox, unit);
+}
+
+/** Rows that lie side by side. */
+interface FlagRun {
+  readonly mailbox: MailboxState;
+  readonly first: number;
+  readonly last: number;
+  readonly ids: readonly number[];
+  readonly mode: FlagMode;
+}
+
+function changeKeywords({ mailbox, first, last, ids, mode }: FlagRun, modseq: number): void {
+  const columns = mailbox.rows.arrays;
+  const sets = new Map<number, number>();
+  for (let row = first; row <= last; row++) {
+    const old = columns.keywordSet[row]!;
+    let set = sets.get(old);
+    if (set === undefined) {
+      set = combineKeywords(mailbox, { set: old, ids, mode });
+      sets.set(old, set);
+    }
+    if (set === old) continue;
+    columns.keywordSet[row] = set;
+    columns.modseq[row] = modseq;
+  }
+}
+
+/** One small loop, for it may run over all of a large mailbox. */
+function changeBits(
+  run: FlagRun,
+  change: { readonly size: Uint32Array; readonly bits: number; readonly modseq: number },
+): void {
+  const { mailbox, first, last } = run;
+  const { bits, modseq: newModseq, size } = change;
+  const { flags, message, modseq } = mailbox.rows.arrays;
+  const set = combine(0, bits, run.mode);
+  const kept = combine(0xff, bits, run.mode) & ~set;
+  for (let row = first; row <= last; row++) {
+    const old = flags[row]!;
+    const now = (old & kept) | set;
+    if (now === old) continue;
+    flags[row] = now;
+    modseq[row] = newModseq;
+    if (((now ^ old) & countedBits) === 0) continue;
+    const bytes = size[message[row]!]!;
+    mailbox.count1(old, bytes, -1);
+    mailbox.count1(now, bytes, 1);
+  }
 }
 
 type FlagMode = ChangeOf<"flagsChanged">["mode"];
@@ -386,24 +422,6 @@ function changeVisitorFlags(context: Context, change: ChangeOf<"visitorFlagsChan
     mailbox.rows.arrays.modseq[row] = context.unit.modseq;
   }
   touch(mailbox, context.unit);
-}
-
-/** Rows of the messages whose uids lie in `ranges`, ascending. */
-export function rowsIn(mailbox: MailboxState, ranges: UidRanges): Uint32Array {
-  const { uid } = mailbox.rows.arrays;
-  const { count } = mailbox;
-  const bounds = new Uint32Array(ranges.length);
-  let size = 0;
-  for (let i = 0; i < ranges.length; i += 2) {
-    bounds[i] = lowerBound(uid, count, ranges[i]!);
-    bounds[i + 1] = lowerBound(uid, count, ranges[i + 1]! + 1);
-    size += bounds[i + 1]! - bounds[i]!;
-  }
-  const out = new Uint32Array(size);
-  let at = 0;
-  for (let i = 0; i < bounds.length; i += 2)
-    for (let row = bounds[i]!; row < bounds[i + 1]!; row++) out[at++] = row;
-  return out;
 }
 
 function addPack(state: AccountState, pack: PackAdded): void {

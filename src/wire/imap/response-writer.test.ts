@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../base/bytes.ts";
-import { ResponseWriter } from "./response-writer.ts";
+import { decimalBytesMax, putDecimal, ResponseWriter } from "./response-writer.ts";
 
 function written(write: (writer: ResponseWriter) => void, utf8Enabled = false): string {
   const writer = new ResponseWriter();
@@ -127,4 +127,18 @@ test("What was taken is not written to again", () => {
   }
   taken.push(...writer.take());
   assert.equal(Buffer.concat(taken).toString(), expected);
+});
+
+test("Short lines are put into the buffer itself", () => {
+  const text = written((writer) => {
+    writer.ascii("* ");
+    for (let value = 0; value < 3_000; value++) {
+      const buffer = writer.room(decimalBytesMax + 1, 1_000);
+      const end = putDecimal(buffer, writer.position, value);
+      buffer[end] = 0x20;
+      writer.wrote(end + 1);
+    }
+    writer.crlf();
+  });
+  assert.equal(text, `* ${Array.from({ length: 3_000 }, (_, value) => `${value} `).join("")}\r\n`);
 });

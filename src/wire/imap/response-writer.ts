@@ -21,6 +21,36 @@ const loopedBytesMax = 32;
 const notStatusText = /[\x00-\x1f\x7f]/g;
 const notAscii = /[\x80-\uffff]/g;
 
+/** What a number takes at most. */
+export const decimalBytesMax = 16;
+
+/** Writes the decimal digits of an integer from 0 to 2^53-1; gives the place behind them. */
+export function putDecimal(buffer: Uint8Array, at: number, value: number): number {
+  if (value <= 0x7fff_ffff) return putDigits(buffer, at, value);
+  const high = Math.floor(value / 1e9);
+  let rest = value - high * 1e9;
+  const end = putDecimal(buffer, at, high) + 9;
+  for (let i = end - 1; i >= end - 9; i--) {
+    buffer[i] = 0x30 + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
+  return end;
+}
+
+/** The same for integers below 2^31. */
+function putDigits(buffer: Uint8Array, at: number, value: number): number {
+  let end = at + 1;
+  if (value >= 10) end = at + (value < 100 ? 2 : value < 1_000 ? 3 : value < 10_000 ? 4 : 5);
+  if (value >= 100_000) for (let bound = 100_000; bound <= value; bound *= 10) end++;
+  let rest = value | 0;
+  for (let i = end - 1; i >= at; i--) {
+    const next = (rest / 10) | 0;
+    buffer[i] = 0x30 + rest - next * 10;
+    rest = next;
+  }
+  return end;
+}
+
 /**
  * Collects responses in a list of chunks. Nothing is copied twice: a full chunk is left for a new
  * one, and large octets are put into the list themselves.
@@ -93,27 +123,29 @@ export class ResponseWriter {
 
   /** Decimal; an integer from 0 to 2^53-1. */
   number(value: number): this {
-    this.#reserve(16);
-    if (value > 0x7fff_ffff) {
-      const high = Math.floor(value / 1e9);
-      this.#digits(high <= 0x7fff_ffff ? high : 0, 1);
-      this.#digits(value - high * 1e9, 9);
-    } else this.#digits(value, 1);
+    this.#reserve(decimalBytesMax);
+    this.#at = putDecimal(this.#buffer, this.#at, value);
     return this;
   }
 
-  /** Writes an integer below 2^31 with at least `min` digits. */
-  #digits(value: number, min: number): void {
-    let count = min;
-    for (let bound = 10 ** min; bound <= value; bound *= 10) count++;
-    const buffer = this.#buffer;
-    let rest = value | 0;
-    for (let at = this.#at + count - 1; at >= this.#at; at--) {
-      const next = (rest / 10) | 0;
-      buffer[at] = 0x30 + rest - next * 10;
-      rest = next;
-    }
-    this.#at += count;
+  /**
+   * For loops that write many short lines: the buffer, with room for `need` octets from
+   * `this.position` on, for `wanted` where a new one has to be made. `wrote` ends it.
+   */
+  room(need: number, wanted: number): Uint8Array {
+    if (this.#at + need > this.#buffer.length)
+      this.#reserve(Math.max(need, Math.min(wanted, limits.outputBufferBytes)));
+    return this.#buffer;
+  }
+
+  /** Where the next octet goes in what `room` gives. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** Takes what was put into the buffer before `position`. */
+  wrote(position: number): void {
+    this.#at = position;
   }
 
   /** Octets as they are. Large ones are not copied, so they must not be changed afterwards. */

@@ -3,10 +3,11 @@ import type { QresyncParameters, Ranges, SelectCommand } from "#wire/index.ts";
 import { ImapSyntaxError } from "#wire/index.ts";
 import type { MailboxState } from "#store/index.ts";
 import type { CommandSpec } from "../command-spec.ts";
+import { writeKeywords } from "../flags.ts";
 import { mailboxId } from "../object-ids.ts";
 import { type Completion, ok } from "../responses.ts";
 import type { Session } from "../session.ts";
-import { takeRecent, writeFlagsOf, writeKeywords, writeVanished } from "../sync.ts";
+import { takeRecent, writeFlagsOf, writeVanished } from "../sync.ts";
 import { View } from "../view.ts";
 
 /** RFC 9051 §6.3.2 */

@@ -1,10 +1,10 @@
 import { formatRanges, noRanges, type Ranges, rangesContain, rangesOf } from "#wire/index.ts";
 import { resolveSet, type StoreCommand } from "#wire/index.ts";
 import type { CommandSpec } from "../command-spec.ts";
-import { readFlags } from "../flags.ts";
+import { readFlags, writeKeywords } from "../flags.ts";
 import { type Completion, no, ok } from "../responses.ts";
 import type { Session } from "../session.ts";
-import { uidsOfRows, writeFlagsOf, writeKeywords } from "../sync.ts";
+import { uidsOfRows, writeFlagsOf } from "../sync.ts";
 
 /** RFC 9051 §6.4.6, RFC 7162 §3.1.3 */
 export const store: CommandSpec<StoreCommand> = {
@@ -20,6 +20,7 @@ export const store: CommandSpec<StoreCommand> = {
     const uids = session.resolve(command.set, command.uid);
     const ghosts = command.uid ? [] : view.ghostsIn(uids);
     // Changes by others that the client has not heard of yet are told with ours.
+    const { upToDate } = view;
     const before = command.silent ? uidsOfRows(session, view.changedRows()) : noRanges;
     const modseq = account.state.modseq;
     const result = account.changeFlags(view.mailbox.number, uids, {
@@ -27,14 +28,32 @@ export const store: CommandSpec<StoreCommand> = {
       flags,
       unchangedSince: command.unchangedSince ?? undefined,
     });
-    const changed = uidsOfRows(session, view.takeChanged());
     const failed = seqsOrUids(session, command, result.protected);
     writeKeywords(session);
-    if (command.silent) await tellSilently(session, { command, modseq, before, changed });
-    else await writeFlagsOf(session, joined(changed, result.done), { uid: command.uid });
+    if (upToDate) {
+      // All changes are ours, so nobody has to look for them.
+      view.told();
+      await tellOwn(session, command, { modseq, done: result.done });
+    } else {
+      const changed = uidsOfRows(session, view.takeChanged());
+      if (command.silent) await tellSilently(session, { command, modseq, before, changed });
+      else await writeFlagsOf(session, joined(changed, result.done), { uid: command.uid });
+    }
     return completion(failed, ghosts.length > 0);
   },
 };
+
+/** See `tellSilently`; `modseq` is that of the account before the change. */
+async function tellOwn(
+  session: Session,
+  command: StoreCommand,
+  own: { readonly modseq: number; readonly done: Ranges },
+): Promise<void> {
+  const { silent, uid } = command;
+  if (silent && !session.enabled.condstore) return;
+  const options = silent ? { uid, silent, changedSince: own.modseq } : { uid };
+  await writeFlagsOf(session, own.done, options);
+}
 
 interface Silent {
   readonly command: StoreCommand;

@@ -1,5 +1,6 @@
 /** What a FETCH asks for, in the form in which it is answered. */
 import { areKeptFields, FieldSelection, type SectionKind } from "#message/index.ts";
+import type { FlagLineItem } from "../flag-lines.ts";
 import type { FetchCommand, FetchItem, PartialRange } from "#wire/index.ts";
 
 /** Items that the columns of the mailbox and of the account answer. */
@@ -40,6 +41,8 @@ export interface FetchPlan {
   readonly columns: readonly ColumnItem[];
   readonly fields: readonly FieldsItem[];
   readonly bodies: readonly BodyItem[];
+  /** The columns, where they are all that is asked for and `FlagLines` can tell them. */
+  readonly flagLine: readonly FlagLineItem[] | undefined;
   /** The cached fields are needed, be it to find parts. */
   readonly needsFields: boolean;
   /** The header that the cached fields keep is enough for all bodies. */
@@ -129,8 +132,11 @@ export function planFetch(command: FetchCommand): FetchPlan {
   for (const item of command.items) builder.add(item);
   if (command.changedSince !== null) builder.columns.add("MODSEQ");
   const bodies = [...builder.bodies.values()];
+  const columns = [...builder.columns];
+  const others = builder.fields.size + bodies.length;
   return {
-    columns: [...builder.columns],
+    columns,
+    flagLine: others === 0 && columns.every(isFlagLineItem) ? columns : undefined,
     fields: [...builder.fields],
     bodies,
     needsFields: builder.fields.size > 0 || bodies.some(needsParts),
@@ -139,6 +145,10 @@ export function planFetch(command: FetchCommand): FetchPlan {
     tellsFlags: builder.setsSeen || builder.columns.has("FLAGS"),
     changedSince: command.changedSince ?? 0,
   };
+}
+
+function isFlagLineItem(item: ColumnItem): item is FlagLineItem {
+  return item === "UID" || item === "FLAGS" || item === "MODSEQ";
 }
 
 function needsParts(item: BodyItem): boolean {

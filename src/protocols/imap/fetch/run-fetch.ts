@@ -4,10 +4,11 @@ import { limits } from "#base/limits.ts";
 import type { CachedFields, PartTable } from "#message/index.ts";
 import { type BodyReader, seenBit } from "#store/index.ts";
 import { noRanges, type Ranges, rangesContain, rangesOf } from "#wire/index.ts";
-import { flagsText } from "../flags.ts";
+import { FlagLines } from "../flag-lines.ts";
+import { flagsText, writeKeywords } from "../flags.ts";
 import { emailId, threadId } from "../object-ids.ts";
 import type { Session } from "../session.ts";
-import { uidsOfRows, writeFlagsOf, writeKeywords } from "../sync.ts";
+import { uidsOfRows, writeFlagLines, writeFlagsOf } from "../sync.ts";
 import {
   decodeSmall,
   type EncodedPart,
@@ -57,6 +58,9 @@ export class FetchRun {
   /** Answers for the messages in `uids` that are there; lets others work meanwhile. */
   async run(uids: Ranges): Promise<void> {
     const session = this.#session;
+    const { changedSince, flagLine } = this.#plan;
+    if (flagLine !== undefined)
+      return writeFlagLines(session, uids, new FlagLines(session, flagLine, changedSince));
     const step = this.#plan.keptHeader && !this.#plan.setsSeen ? "rows" : "slice";
     session.startSlice();
     for (let i = 0; i < uids.length; i += 2) {
