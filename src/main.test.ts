@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -65,3 +65,19 @@ test(
     assert.equal(await startsAnew(t, cache), false);
   },
 );
+
+test("what message export writes is for its owner alone", (t) => {
+  const folder = folderFor(t);
+  const roost = (...words: string[]): string =>
+    execFileSync(process.execPath, [main, "--data", join(folder, "data"), ...words], {
+      encoding: "utf8",
+      cwd: folder,
+    });
+  roost("user", "add", "alice", "--no-password");
+  writeFileSync(join(folder, "in.eml"), "Subject: secret\r\n\r\nbody\r\n");
+  roost("deliver", join(folder, "in.eml"), "--to", "alice");
+  const output = join(folder, "out.eml");
+  roost("message", "export", "alice", "INBOX", "1", "--output", output);
+  assert.match(readFileSync(output, "latin1"), /Subject: secret\r\n/);
+  assert.equal(statSync(output).mode & 0o777, 0o600);
+});

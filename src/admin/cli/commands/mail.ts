@@ -91,7 +91,7 @@ async function exportMessage(
   const sink = (): NodeJS.WritableStream =>
     output === undefined
       ? environment.stdout
-      : (file ??= createWriteStream(output, { flags: "wx" }));
+      : (file ??= createWriteStream(output, { flags: "wx", mode: 0o600 }));
   const result = await run.call({
     name: "message.export",
     params,
