@@ -37,6 +37,7 @@ export {
   storeIdBytes,
   writeEnvelope,
 } from "./envelope.ts";
+export { giveMemoryBack } from "./drivers/kernel.ts";
 export { openFilesystemObjectStore } from "./drivers/filesystem.ts";
 export { MemoryObjectStore } from "./drivers/memory.ts";
 export { openLocalSegmentFiles } from "./drivers/segment-files-local.ts";

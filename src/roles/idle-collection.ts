@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import { giveMemoryBack } from "#objects/index.ts";
 
 /** The process as this module sees it. */
 export interface CollectedProcess {
@@ -26,7 +27,10 @@ export function ownProcess(): CollectedProcess | undefined {
     },
     heapBytes: () => process.memoryUsage().heapUsed,
     // A common collection keeps the room it has freed for objects to come: nothing would be gained.
-    collect: () => collect({ type: "major", execution: "sync", flavor: "last-resort" }),
+    collect() {
+      collect({ type: "major", execution: "sync", flavor: "last-resort" });
+      giveMemoryBack();
+    },
   };
 }
 
