@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 
-const main = join(import.meta.dirname, "main.ts");
+const main = join(import.meta.dirname, "../main.ts");
 
 /** Whether a server with this cache of compiled code started over before it was ready. */
 async function startsAnew(t: TestContext, cache: string): Promise<boolean> {
