@@ -91,6 +91,17 @@ export class Input {
     }
   }
 
+  /**
+   * For a command that works long and says nothing meanwhile, now and then: looks whether the client
+   * is still there. Errors: `ConnectionBroken`.
+   */
+  requireClient(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+    if (this.#arrived === null) throw new ConnectionBroken("The client is gone");
+    // What was sent ahead may be a command that wants no read to be under way. RFC 4978 §3
+    if (this.#arrived === undefined && this.#parts.decoder.buffered === 0) this.#read();
+  }
+
   /** Makes a waiting `nextLine` return. */
   wake(): void {
     if (this.#woken === undefined) this.#interrupt("wake");

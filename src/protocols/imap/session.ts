@@ -185,9 +185,16 @@ export class Session {
     return sending === undefined ? this.#rest() : sending.then(() => this.#rest());
   }
 
-  /** The same for work on the selected mailbox: ends the session when that was deleted meanwhile. */
-  readonly restOfMailbox = (): Promise<void> | undefined =>
-    this.pause()?.then(() => void this.requireMailbox());
+  /**
+   * The same for long work on the selected mailbox: ends the session when that was deleted, or the
+   * client has gone meanwhile.
+   */
+  readonly restOfMailbox = (): Promise<void> | undefined => this.pause()?.then(this.#resume);
+
+  readonly #resume = (): void => {
+    this.input.requireClient();
+    this.requireMailbox();
+  };
 
   #rest(): Promise<void> {
     return this.clock.yield().then(() => this.startSlice());

@@ -11,7 +11,7 @@ export async function inSteps(
 ): Promise<void> {
   for (let start = 0; start < count; start += stepSize) {
     work(start, Math.min(start + stepSize, count));
-    const pause = session.pause();
+    const pause = session.restOfMailbox();
     if (pause !== undefined) await pause;
   }
 }

@@ -89,6 +89,7 @@ class SearchRun {
 
   async resume(pause: Promise<unknown>): Promise<void> {
     await pause;
+    this.#session.input.requireClient();
     this.#session.requireMailbox();
     this.#subject.refresh();
   }
