@@ -34,7 +34,7 @@ export function creations(
 
 /**
  * The changes that rename a mailbox and its inferiors; INBOX keeps its name and gives its messages
- * away. RFC 9051 §6.3.6. Errors: `Refusal` ALREADYEXISTS, CANNOT, LIMIT.
+ * away. RFC 9051 §6.3.6. A name never gets a lower UIDVALIDITY than it had. Errors: `Refusal` ALREADYEXISTS, CANNOT, LIMIT.
  */
 export function renamings(
   state: AccountState,
@@ -57,15 +57,35 @@ export function renamings(
     const created = creation(state, to, { seconds, after: changes.length });
     return [...changes, created, ...moving(mailbox, created.mailbox, seconds)];
   }
-  changes.push({ kind: "mailboxRenamed", mailbox: mailbox.number, name: to });
+  const former = formerValidities(state);
+  let next = nextValidity(state, seconds) + changes.length;
+  const rename = ({ number, uidValidity }: MailboxState, name: string): void => {
+    changes.push({ kind: "mailboxRenamed", mailbox: number, name });
+    // A mailbox that had the name may be in a client's memory, with other messages of these uids.
+    if ((former.get(name) ?? 0) > uidValidity)
+      changes.push({ kind: "uidValidityChanged", mailbox: number, uidValidity: next++ });
+  };
+  rename(mailbox, to);
   for (const inferior of state.mailboxes.values())
     if (inferior.name.startsWith(`${from}/`)) {
       const name = to + inferior.name.slice(from.length);
       if (state.mailboxesByName.has(name))
         throw new Refusal("ALREADYEXISTS", `There is a mailbox ${name} already`);
-      changes.push({ kind: "mailboxRenamed", mailbox: inferior.number, name });
+      rename(inferior, name);
     }
   return changes;
+}
+
+/** The greatest UIDVALIDITY of each name that a mailbox had and gave up. RFC 9051 §2.3.1.1 */
+function formerValidities(state: AccountState): Map<string, number> {
+  const greatest = new Map<string, number>();
+  for (const { name, uidValidity } of state.tombstones)
+    greatest.set(name, Math.max(uidValidity, greatest.get(name) ?? 0));
+  return greatest;
+}
+
+function nextValidity(state: AccountState, seconds: number): number {
+  return Math.max(state.lastUidValidity + 1, seconds);
 }
 
 function missingSuperiors(
@@ -89,7 +109,7 @@ function creation(
     kind: "mailboxCreated",
     mailbox: (state.nextMailbox + of.after) as MailboxNumber,
     name,
-    uidValidity: Math.max(state.lastUidValidity + 1, of.seconds) + of.after,
+    uidValidity: nextValidity(state, of.seconds) + of.after,
     uidNext: 1,
     specialUse: [],
   };

@@ -24,7 +24,8 @@ export interface Message {
 export interface Mailbox {
   readonly id: string;
   name: string;
-  readonly uidValidity: number;
+  /** Undefined until it is told: a renamed mailbox may get another one. */
+  uidValidity: number | undefined;
   uidNext: number;
   highestModseq: number;
   /** All that ever were, by uid. */
@@ -141,11 +142,20 @@ export class ModelAccount {
     for (const other of this.mailboxes)
       if (other === mailbox || other.name.startsWith(`${from}/`)) {
         other.name = to + other.name.slice(from.length);
-        this.#lastUidValidity.set(
-          other.name,
-          Math.max(other.uidValidity, this.#lastUidValidity.get(other.name) ?? 0),
-        );
+        const last = this.#lastUidValidity.get(other.name) ?? 0;
+        // Others had the name, with a greater UIDVALIDITY: the server gives one that is greater still.
+        const { uidValidity } = other;
+        if (uidValidity === undefined || last > uidValidity) other.uidValidity = undefined;
+        else this.#lastUidValidity.set(other.name, uidValidity);
       }
+  }
+
+  /** Takes the UIDVALIDITY that a mailbox got with a name of others. */
+  takeUidValidity(mailbox: Mailbox, uidValidity: number): void {
+    if (uidValidity <= (this.#lastUidValidity.get(mailbox.name) ?? 0))
+      throw new Error(`UIDVALIDITY of ${mailbox.name} did not grow`);
+    this.#lastUidValidity.set(mailbox.name, uidValidity);
+    mailbox.uidValidity = uidValidity;
   }
 
   /** Adds messages with the next uids. */

@@ -46,9 +46,12 @@ export class Witness {
     const account = this.#account;
     const name = nameOf(response.tokens[0], false);
     const expected = account.expectedNames.get(name);
+    const values = statusOf(response);
+    const renamed = account.find(name);
+    if (renamed !== undefined && renamed.uidValidity === undefined)
+      account.takeUidValidity(renamed, Number(values.get("UIDVALIDITY")));
     if (expected === undefined) return;
     account.expectedNames.delete(name);
-    const values = statusOf(response);
     const [id] = values.get("MAILBOXID") as readonly [string];
     const uidValidity = Number(values.get("UIDVALIDITY"));
     const mailbox = account.takeMailbox({ id: tokenText(id), name, uidValidity });

@@ -70,8 +70,12 @@ export interface PackState {
   liveEntries: number;
 }
 
-/** What remains of a deleted mailbox: its number and uidvalidity are never given again. */
+/**
+ * What remains of a deleted mailbox: its number and uidvalidity are never given again. Also of a
+ * name that a renamed mailbox gave up.
+ */
 export interface Tombstone {
+  /** 0 where the mailbox lives on under another name. */
   readonly mailbox: MailboxNumber;
   readonly name: string;
   readonly uidValidity: number;

@@ -13,6 +13,7 @@ import { type Change, deletedBit, type PackAdded, type PackEntryPlace, seenBit }
 import type { Unit } from "./change.ts";
 import { lowerBound } from "./columns.ts";
 import { MailboxState } from "./mailbox-state.ts";
+import { renameMailbox } from "./mailbox-names.ts";
 import { rowRangesIn, rowsIn } from "./rows-in.ts";
 
 /** Flags of which a mailbox counts how many messages have them. */
@@ -53,13 +54,15 @@ function applyChange(context: Context, change: Change): void {
       return;
     case "mailboxCreated":
       return createMailbox(context, change);
-    case "mailboxRenamed": {
-      const mailbox = mailboxOf(state, change.mailbox);
-      state.mailboxesByName.delete(mailbox.name);
-      mailbox.name = change.name;
-      state.mailboxesByName.set(change.name, mailbox);
+    case "mailboxRenamed":
+      return renameMailbox(state, mailboxOf(state, change.mailbox), {
+        name: change.name,
+        at: context.unit.at,
+      });
+    case "uidValidityChanged":
+      mailboxOf(state, change.mailbox).uidValidity = change.uidValidity;
+      state.lastUidValidity = Math.max(state.lastUidValidity, change.uidValidity);
       return;
-    }
     case "mailboxDeleted":
       return deleteMailbox(context, change);
     case "specialUseChanged":

@@ -34,6 +34,7 @@ const kinds = [
   "packAdded",
   "objectsDropped",
   "objectsDeleted",
+  "uidValidityChanged",
 ] as const satisfies readonly Change["kind"][];
 const kindNumbers = new Map<string, number>(kinds.map((kind, number) => [kind, number]));
 const modes = ["add", "remove", "replace"] as const;
@@ -199,6 +200,10 @@ const codecs: Codecs = {
   mailboxRenamed: {
     encode: (out, change) => void out.varint(change.mailbox).text(change.name),
     decode: (input) => ({ mailbox: readMailbox(input), name: input.text() }),
+  },
+  uidValidityChanged: {
+    encode: (out, change) => void out.varint(change.mailbox).varint(change.uidValidity),
+    decode: (input) => ({ mailbox: readMailbox(input), uidValidity: input.varint() }),
   },
   mailboxDeleted: {
     encode: (out, change) => void out.varint(change.mailbox),

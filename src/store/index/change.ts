@@ -188,7 +188,13 @@ export type Change =
       readonly kind: "objectsDropped";
       readonly names: readonly string[];
     }
-  | { readonly kind: "objectsDeleted"; readonly names: readonly string[] };
+  | { readonly kind: "objectsDeleted"; readonly names: readonly string[] }
+  | {
+      /** The mailbox got a name that another one had with a greater UIDVALIDITY. */
+      readonly kind: "uidValidityChanged";
+      readonly mailbox: MailboxNumber;
+      readonly uidValidity: number;
+    };
 
 /** The changes of one command on one account: applied, stored and lost as one. */
 export interface Unit {

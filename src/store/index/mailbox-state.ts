@@ -33,7 +33,10 @@ export const historyColumns = {
 export class MailboxState {
   readonly number: MailboxNumber;
   name: string;
-  /** Changes only when the account had to be rebuilt. RFC 9051 §2.3.1.1 */
+  /**
+   * Changes when the account had to be rebuilt, and with a name whose last bearer had a greater one.
+   * RFC 9051 §2.3.1.1
+   */
   uidValidity: number;
   uidNext: number;
   /** Highest modseq of any change in this mailbox, expunges included. */

@@ -20,7 +20,10 @@ interface Resync {
 
 /** What a client that remembers the mailbox says when it comes back. RFC 7162 §3.2.5 */
 function randomResync({ dice, memories }: World, mailbox: Mailbox): Resync | undefined {
-  const usable = memories.filter((memory) => memory.mailbox === mailbox);
+  const { uidValidity } = mailbox;
+  const usable = memories.filter(
+    (memory) => memory.mailbox === mailbox && memory.uidValidity === uidValidity,
+  );
   if (usable.length === 0) return undefined;
   const memory = dice.pick(usable);
   const older = usable.filter(({ modseq }) => modseq <= memory.modseq);
@@ -49,9 +52,11 @@ export function remember({ memories }: World, session: SessionModel): void {
   const { view } = session;
   if (view === undefined || view.mailbox.deleted) return;
   const { mailbox } = view;
+  const { uidValidity } = mailbox;
+  if (uidValidity === undefined) return;
   memories.push({
     mailbox,
-    uidValidity: mailbox.uidValidity,
+    uidValidity,
     modseq: mailbox.highestModseq,
     messages: new Map(view.list.map((message) => [message, view.believed.get(message)!.flags])),
   });
