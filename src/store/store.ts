@@ -89,8 +89,10 @@ export class Store implements AccountHome {
   readonly #opened = new Map<AccountId, Opened>();
   readonly #opening = new Map<AccountId, Promise<void>>();
   readonly #tails = new Map<AccountId, AccountTail>();
-  /** Accounts whose sort keys are in memory, the least recently used first. */
-  readonly #keyed = new Set<Account>();
+  /** Accounts whose sort keys are in memory, the least recently used first → their bytes. */
+  readonly #keyed = new Map<Account, number>();
+  /** Sum of its values. */
+  #keyBytes = 0;
   /** How far accounts that left memory were settled. */
   readonly #settledModseqs = new Map<AccountId, number>();
   readonly #gate: WriteGate;
@@ -217,6 +219,8 @@ export class Store implements AccountHome {
   }
 
   #forget(id: AccountId): void {
+    const opened = this.#opened.get(id);
+    if (opened !== undefined) this.#giveUpKeys(opened.account);
     this.#opened.delete(id);
     if (this.#tails.get(id)?.isEmpty === true) this.#tails.delete(id);
   }
@@ -256,19 +260,23 @@ export class Store implements AccountHome {
     return this.#options.settled.keys?.(id, name, () => noteDamaged(settled, name));
   }
 
-  /** Bounds the memory for sort keys: others' are given up, which have to be read anew. */
+  /** Bounds the memory for sort keys: those of others are given up, and have to be read anew. */
   keysUsed(account: Account): void {
-    this.#keyed.delete(account);
-    this.#keyed.add(account);
-    let bytes = 0;
-    for (const { keys } of this.#keyed) bytes += keys.bytes;
-    for (const other of this.#keyed) {
-      const isOpen = this.#opened.get(other.state.id)?.account === other;
-      if (isOpen && bytes <= limits.sortKeyBytesMax) continue;
-      bytes -= other.keys.bytes;
-      other.keys.forget();
-      this.#keyed.delete(other);
+    this.#giveUpKeys(account, false);
+    if (this.#opened.get(account.state.id)?.account !== account) return;
+    const { bytes } = account.keys;
+    this.#keyed.set(account, bytes);
+    this.#keyBytes += bytes;
+    for (const other of this.#keyed.keys()) {
+      if (this.#keyBytes <= limits.sortKeyBytesMax) break;
+      this.#giveUpKeys(other);
     }
+  }
+
+  #giveUpKeys(account: Account, forget = true): void {
+    this.#keyBytes -= this.#keyed.get(account) ?? 0;
+    this.#keyed.delete(account);
+    if (forget) account.keys.forget();
   }
 
   noteUnit(
@@ -299,6 +307,7 @@ export class Store implements AccountHome {
     if (opened === undefined) return;
     if (opened.settled !== undefined) this.#remember(id, opened.settled.modseq);
     this.#opened.delete(id);
+    this.#giveUpKeys(opened.account);
     opened.account.discard(reason);
   }
 

@@ -53,7 +53,10 @@ export class AccountKeys {
       return false;
     });
     // Nobody has asked for them yet.
-    if (!wasKept) this.forget();
+    if (!wasKept) {
+      this.forget();
+      this.#home.used();
+    }
     return keys;
   }
 
