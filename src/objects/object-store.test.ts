@@ -61,9 +61,19 @@ test("filesystem: a full disk refuses and shows nothing half-written", async (t)
     const refusal = refuseNoRoom(error);
     assert.equal(refusal.name, "Refusal");
     assert.match(refusal.message, /^Disk full: ENOSPC/);
+    assert.equal(refusal.cause, error);
   } finally {
     fs.closeSync(descriptor);
   }
+});
+
+test("the text of a full disk, which clients are told, names no file", async () => {
+  const { refuseNoRoom } = await import("./drivers/descriptor.ts");
+  const text = "ENOSPC: no space left on device, open '/srv/mail/objects/x'";
+  const cause = Object.assign(new Error(text), { code: "ENOSPC" });
+  const refusal = refuseNoRoom(cause);
+  assert.equal(refusal.message, "Disk full: ENOSPC");
+  assert.equal(refusal.cause, cause);
 });
 
 function scripted(faults: (ObjectFault | null)[]): FaultyObjectStore {

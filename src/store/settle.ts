@@ -151,7 +151,8 @@ export class Settler {
     const delayMs = Math.min(before * 2, limits.settleRetryMsMax);
     this.#failures.set(id, { retryAt: clock.monotonic() + delayMs, delayMs });
     const fields = { account: id, error: errorText(error), retryMs: delayMs };
-    if (error instanceof Refusal) log.warn(fields, "An account could not be settled");
+    if (error instanceof Refusal)
+      log.warn({ ...fields, cause: error.cause }, "An account could not be settled");
     else log.error({ ...fields, cause: error }, "An account could not be settled");
     this.#arm();
   }

@@ -1,6 +1,6 @@
 /** Whole reads and writes on file descriptors, and what the drivers on files share. */
 import * as fs from "node:fs";
-import { Refusal, errorText } from "#base/assert.ts";
+import { Refusal } from "#base/assert.ts";
 
 /** The code of a system call's error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
@@ -9,11 +9,14 @@ export function errorCode(error: unknown): string | undefined {
     : undefined;
 }
 
-/** A `Refusal` for what means that there is no room; anything else as it is. */
+/**
+ * A `Refusal` for what means that there is no room; anything else as it is. Clients are told its
+ * text, so the file is named by its cause only.
+ */
 export function refuseNoRoom(error: unknown): Error {
   const code = errorCode(error);
   if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG")
-    return new Refusal("UNAVAILABLE", `Disk full: ${errorText(error)}`, { cause: error });
+    return new Refusal("UNAVAILABLE", `Disk full: ${code}`, { cause: error });
   return error instanceof Error ? error : new Error(String(error));
 }
 

@@ -1,4 +1,4 @@
-import { Refusal, errorText } from "#base/assert.ts";
+import { Refusal } from "#base/assert.ts";
 import type { AccountId } from "#base/brand.ts";
 import { FormatError } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
@@ -51,8 +51,7 @@ export async function getObject(objects: ObjectStore, key: string): Promise<Uint
   try {
     return await objects.get(key);
   } catch (cause) {
-    const text = `The account cannot be read now: ${errorText(cause)}`;
-    throw new Refusal("UNAVAILABLE", text, { cause });
+    throw new Refusal("UNAVAILABLE", "The account cannot be read now", { cause });
   }
 }
 
@@ -62,7 +61,6 @@ export async function listNames(objects: ObjectStore, folder: string): Promise<s
     const keys = await objects.list(folder);
     return keys.map((key) => key.slice(folder.length));
   } catch (cause) {
-    const text = `The account cannot be read now: ${errorText(cause)}`;
-    throw new Refusal("UNAVAILABLE", text, { cause });
+    throw new Refusal("UNAVAILABLE", "The account cannot be read now", { cause });
   }
 }
