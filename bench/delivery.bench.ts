@@ -124,7 +124,7 @@ await measure("LMTP session", async () => {
       deliver: delivery,
       clock,
       log,
-      arriving: new ByteBudget(limits.arrivingMailBytesMax),
+      arriving: new ByteBudget(limits.arrivingBytesMax),
       hostname: "mx.example.org",
       messageBytesMax: limits.messageBytesMax,
     },

@@ -76,7 +76,7 @@ export class SimServer {
   readonly #opened: OpenedStore;
   readonly #delivery: Delivery;
   readonly #arrivingBytes = new ArrivingBytes();
-  readonly #arriving = new ByteBudget(limits.arrivingMailBytesMax);
+  readonly #arriving = new ByteBudget(limits.arrivingBytesMax);
   dead = false;
   #stopping = false;
 

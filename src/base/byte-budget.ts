@@ -1,5 +1,12 @@
+/** Memory that is taken and given back; whoever gets none is refused. */
+export interface ByteAllowance {
+  /** True when `bytes` were taken; then they must be given back. */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
+
 /** Memory that several takers share up to a ceiling; nobody waits, a taker is refused instead. */
-export class ByteBudget {
+export class ByteBudget implements ByteAllowance {
   readonly max: number;
   #used = 0;
 

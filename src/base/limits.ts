@@ -11,11 +11,9 @@ export const limits = {
   // Messages
   /** A message as it arrives, in bytes with CRLF line ends. */
   messageBytesMax: 50 * MiB,
-  /** Memory for all messages that arrive by APPEND at one time; more of them wait. */
+  /** Memory for all messages that arrive at one time; APPENDs beyond it wait, mail is refused. */
   arrivingBytesMax: 256 * MiB,
-  /** The same for LMTP; what goes beyond is refused for the time being. */
-  arrivingMailBytesMax: 128 * MiB,
-  /** What one account may take of it, with all its sessions. */
+  /** What one account may take of it, with all its sessions, and all of LMTP. */
   arrivingShareBytesMax: 128 * MiB,
   /** How long a client that has taken of it may be silent. */
   arrivingSilenceMs: 60_000,

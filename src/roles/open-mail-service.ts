@@ -1,7 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Refusal } from "#base/assert.ts";
-import { ByteBudget } from "#base/byte-budget.ts";
 import { limits } from "#base/limits.ts";
 import { Delivery } from "#delivery/index.ts";
 import {
@@ -48,7 +47,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
     deliver: delivery,
     clock,
     log,
-    arriving: new ByteBudget(limits.arrivingMailBytesMax),
+    arriving: arrivingBytes.allowanceOf("LMTP"),
     hostname: settings.hostname ?? hostname(),
     messageBytesMax: limits.messageBytesMax,
   };

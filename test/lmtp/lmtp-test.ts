@@ -106,6 +106,7 @@ export interface SessionOptions extends Partial<LmtpServices> {
   /** The stream after STARTTLS; without it STARTTLS is not offered. */
   readonly upgrade?: (stream: ByteStream) => Promise<ByteStream>;
   readonly secure?: boolean;
+  readonly arriving?: ByteBudget;
   readonly wrap?: (stream: MemoryStream) => ByteStream;
 }
 

@@ -33,3 +33,21 @@ test("Where all of it is taken, who came first goes first", async () => {
   await Promise.all(waiting);
   assert.deepEqual(order, ["alice", "bob", "carol"]);
 });
+
+test("a holder that does not wait shares the memory, and passes nobody who waits", async () => {
+  const bytes = new ArrivingBytes(100, 60);
+  const mail = bytes.allowanceOf("LMTP");
+  assert.equal(mail.take(50), true);
+  assert.equal(mail.take(11), false, "beyond its share");
+  assert.equal(await bytes.take("alice", 60, { clock: systemClock, waitMs: 0 }), false);
+  const waiting = bytes.take("alice", 60, { clock: systemClock, waitMs: 60_000 });
+  assert.equal(mail.take(1), false, "alice comes first");
+  mail.give(50);
+  assert.equal(await waiting, true);
+  assert.equal(bytes.used, 60);
+  assert.equal(mail.take(40), true);
+  mail.give(40);
+  mail.give(0);
+  bytes.release("alice", 60);
+  assert.equal(bytes.used, 0);
+});

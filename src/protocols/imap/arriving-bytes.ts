@@ -1,3 +1,4 @@
+import type { ByteAllowance } from "#base/byte-budget.ts";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 
@@ -58,6 +59,26 @@ export class ArrivingBytes {
     const admitted = await promise;
     timer.cancel();
     return admitted;
+  }
+
+  /**
+   * A part of the same memory for a holder that does not wait. Nobody is passed by who waits for
+   * room.
+   */
+  allowanceOf(holder: string): ByteAllowance {
+    return {
+      take: (bytes) => {
+        const awaited = this.#queue.some((waiting) =>
+          this.#hasShare(waiting.holder, waiting.bytes),
+        );
+        if (awaited || !this.#fits(holder, bytes)) return false;
+        this.#give(holder, bytes);
+        return true;
+      },
+      give: (bytes) => {
+        if (bytes > 0) this.release(holder, bytes);
+      },
+    };
   }
 
   #fits(holder: string, bytes: number): boolean {

@@ -1,4 +1,4 @@
-import type { ByteBudget } from "#base/byte-budget.ts";
+import type { ByteAllowance } from "#base/byte-budget.ts";
 import { concatBytes } from "#base/bytes.ts";
 import type { Reply } from "#wire/index.ts";
 import { reply } from "./replies.ts";
@@ -12,7 +12,7 @@ const joinBytes = 64 * 1024;
  * connections share.
  */
 export class ArrivingMessage {
-  readonly #budget: ByteBudget;
+  readonly #budget: ByteAllowance;
   readonly #bytesMax: number;
   #pieces: Uint8Array[] = [];
   /** Where small pieces are copied: `[#from, #end)` is not among the pieces yet. */
@@ -23,7 +23,7 @@ export class ArrivingMessage {
   #bytes = 0;
   #refused: Reply | undefined;
 
-  constructor(budget: ByteBudget, bytesMax: number) {
+  constructor(budget: ByteAllowance, bytesMax: number) {
     this.#budget = budget;
     this.#bytesMax = bytesMax;
   }

@@ -1,4 +1,4 @@
-import type { ByteBudget } from "#base/byte-budget.ts";
+import type { ByteAllowance } from "#base/byte-budget.ts";
 import { concatBytes, fromLatin1 } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
 import { DeadlineExceeded, withDeadline } from "#base/deadline.ts";
@@ -36,7 +36,7 @@ export interface LmtpServices {
   readonly deliver: Deliver;
   readonly clock: Clock;
   readonly log: Log;
-  readonly arriving: ByteBudget;
+  readonly arriving: ByteAllowance;
   readonly hostname: string;
   /** Bytes of a message with CRLF line ends. */
   readonly messageBytesMax: number;
