@@ -86,7 +86,7 @@ export async function logins(peer: Peer, scale: Scale): Promise<Figure[]> {
   ];
 }
 
-/** Fills INBOX of `user` with messages of 2 KB by MULTIAPPEND. */
+/** Fills INBOX of `user` by MULTIAPPEND, up to 1 MB at a time. */
 export async function fill(
   peer: Peer,
   fillment: { user: string; count: number; size: number },
@@ -94,7 +94,7 @@ export async function fill(
   const client = await login(peer, fillment.user);
   const { count, size } = fillment;
   for (let done = 0; done < count;) {
-    const group = Math.min(100, count - done);
+    const group = Math.min(100, Math.ceil(1e6 / size), count - done);
     let command = "f1 APPEND INBOX";
     for (let i = 0; i < group; i++, done++) {
       const text = sampleMessage(size, done);
@@ -160,8 +160,14 @@ export async function bodies(peer: Peer, scale: Scale, width: number): Promise<F
     }),
   );
   const before = clients.reduce((sum, client) => sum + client.received, 0);
+  // One mailbox is too little to measure: it takes 40 ms.
+  const times = Math.max(1, 8 / width);
   const ms = await milliseconds(() =>
-    Promise.all(clients.map((client) => client.imap(`FETCH 1:${scale.bodies} (BODY.PEEK[])`))),
+    Promise.all(
+      clients.map(async (client) => {
+        for (let i = 0; i < times; i++) await client.imap(`FETCH 1:${scale.bodies} (BODY.PEEK[])`);
+      }),
+    ),
   );
   const bytes = clients.reduce((sum, client) => sum + client.received, 0) - before;
   for (const client of clients) client.close();

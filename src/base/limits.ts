@@ -109,6 +109,8 @@ export const limits = {
   cachedBodyBytesMax: 2 * MiB,
   /** A larger message is sent to a client piece by piece. */
   heldBodyBytesMax: 1 * MiB,
+  /** A pack entry, and the message in it, that is read into memory that is used again at once. */
+  lentBodyBytesMax: 256 * KiB,
   /** Deltas beside a snapshot before a new one is written, and bytes that are worth no snapshot. */
   deltasMax: 32,
   deltaBytesMin: 64 * KiB,
@@ -177,7 +179,9 @@ export const limits = {
   searchKeysMax: 5_000,
   /** Syntax errors in a row before BYE. */
   syntaxErrorsMax: 20,
-  outputBufferBytes: 64 * KiB,
+  outputBufferBytes: 128 * KiB,
+  /** Buffers for output that wait to be used again, in the whole process. */
+  spareOutputBuffersMax: 64,
   /** FETCH sets \Seen for, and asks ahead for, this many messages, or this many bytes, at a time. */
   fetchAheadMessagesMax: 256,
   fetchAheadBytesMax: 4 * MiB,

@@ -11,8 +11,11 @@ export interface ByteStream {
   /**
    * Queues bytes; they must not be changed afterwards. Undefined: go on. A promise: wait for it
    * before writing more (it rejects when the connection broke), this is the backpressure outwards.
+   *
+   * @param sent called when nobody reads these bytes any more, nor those before them, so that their
+   *   memory can be used again; a carrier that does not know never calls it
    */
-  write(bytes: Uint8Array): Promise<void> | undefined;
+  write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined;
   /** Sends what is queued, then closes. */
   end(): void;
   /** Closes at once; a pending read gives null. */

@@ -153,8 +153,8 @@ class LayeredStream implements SessionStream {
   read(): Promise<Uint8Array | null> {
     return this.#carrier.read();
   }
-  write(bytes: Uint8Array): Promise<void> | undefined {
-    return this.#carrier.write(bytes);
+  write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined {
+    return this.#carrier.write(bytes, sent);
   }
   end(): void {
     this.#carrier.end();

@@ -40,6 +40,8 @@ export class SocketStream implements ByteStream {
 
   #outgoing: Uint8Array[] = [];
   #outgoingBytes = 0;
+  /** Of those who wrote what is outgoing, who wants to know when it was sent. */
+  #toTell: (() => void)[] = [];
   /** Bytes that were written to us and that the kernel has not taken yet. */
   #unsentBytes = 0;
   #flushWanted = false;
@@ -70,7 +72,7 @@ export class SocketStream implements ByteStream {
     return this.#reader.promise;
   }
 
-  write(bytes: Uint8Array): Promise<void> | undefined {
+  write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined {
     if (this.#failure !== undefined || this.#outputEnded) {
       const refused = Promise.reject(
         this.#failure ?? new ConnectionBroken("The connection is closed"),
@@ -80,6 +82,7 @@ export class SocketStream implements ByteStream {
     }
     if (bytes.length === 0) return undefined;
     this.#outgoing.push(bytes);
+    if (sent !== undefined) this.#toTell.push(sent);
     this.#outgoingBytes += bytes.length;
     this.#unsentBytes += bytes.length;
     if (this.#outgoingBytes >= limits.writeBytes) this.#flush();
@@ -183,9 +186,14 @@ export class SocketStream implements ByteStream {
     const length = this.#outgoingBytes;
     this.#outgoing = [];
     this.#outgoingBytes = 0;
+    const toTell = this.#toTell;
+    if (toTell.length > 0) this.#toTell = [];
     const sent = (error?: Error | null): void => {
       this.#unsentBytes -= length;
-      if (error === undefined || error === null) this.#releaseWriters();
+      // After an error nobody knows who still reads them.
+      if (error !== undefined && error !== null) return;
+      for (const tell of toTell) tell();
+      this.#releaseWriters();
     };
     const last = parts.pop()!;
     if (parts.length === 0) {

@@ -93,6 +93,14 @@ export class Account {
     return this.#home.contents.body(this.state, row);
   }
 
+  /**
+   * The same in memory that the next call uses again, to be copied before anything else is asked
+   * for; undefined where the message is large or not at hand.
+   */
+  lendBody(row: number): Uint8Array | undefined {
+    return this.#home.contents.lendBody?.(this.state, row);
+  }
+
   /** The same to be read piece by piece; undefined for one that is small enough to be held. */
   openBody(row: number): Promise<BodyReader> | undefined {
     return this.#home.contents.openBody?.(this.state, row);

@@ -7,15 +7,23 @@ import type { Journal } from "./journal/journal.ts";
 
 type Piece = "fields" | "body";
 
+interface Wanted {
+  readonly state: AccountState;
+  /** Of the message table. */
+  readonly row: number;
+  readonly piece: Piece;
+}
+
 /**
  * Reads a content that still lies in the journal (or, not yet durable, in memory).
  * Errors: `Refusal` CORRUPTION when the bytes are not those that were written.
+ *
+ * @param into memory for what is read at once; undefined: memory of its own
  */
 export function readJournaled(
   journal: Journal,
-  state: AccountState,
-  row: number,
-  piece: Piece,
+  { state, row, piece }: Wanted,
+  into?: Uint8Array,
 ): Uint8Array | Promise<Uint8Array> {
   const content = state.journaled.get(row)!;
   const { prefix } = content;
@@ -35,7 +43,8 @@ export function readJournaled(
   }
   if (journal.readSync !== undefined) {
     const before = piece === "body" ? prefix : noBytes;
-    const bytes = new Uint8Array(before.length + length);
+    const bytesMax = before.length + length;
+    const bytes = into === undefined ? new Uint8Array(bytesMax) : into.subarray(0, bytesMax);
     bytes.set(before);
     const count = journal.readSync(stored, at, bytes.subarray(before.length));
     const sound = checked(content, piece, count === length ? bytes : null);
@@ -59,6 +68,21 @@ function checked(content: JournaledContent, piece: Piece, bytes: Uint8Array | nu
   if (bytes === null || crc32(bytes) !== expected)
     throw new Refusal("CORRUPTION", "The message cannot be read: its journal record is damaged");
   return bytes;
+}
+
+/**
+ * The message at hand, in `into` or where it waits to be written; undefined where it would have to
+ * be waited for. Errors likewise.
+ */
+export function lendJournaled(
+  journal: Journal,
+  { state, row }: { readonly state: AccountState; readonly row: number },
+  into: Uint8Array,
+): Uint8Array | undefined {
+  const isWritten = state.journaled.get(row)!.address.place !== undefined;
+  if (isWritten && journal.readSync === undefined) return undefined;
+  const body = readJournaled(journal, { state, row, piece: "body" }, into);
+  return body instanceof Promise ? undefined : body;
 }
 
 /** Reads from contents that are still in memory. */

@@ -47,6 +47,11 @@ export interface ContentReader {
   /** The message itself, with CRLF line ends. Errors likewise. */
   body(state: AccountState, row: number): Uint8Array | Promise<Uint8Array>;
   /**
+   * The same of a message that is at hand, in memory that the next call uses again: to be copied or
+   * looked at before anything else is asked for. Undefined where that cannot be. Errors likewise.
+   */
+  lendBody?(state: AccountState, row: number): Uint8Array | undefined;
+  /**
    * The message for whoever takes it slowly; undefined where it is small enough for `body`.
    * Errors likewise.
    */

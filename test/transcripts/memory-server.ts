@@ -77,8 +77,8 @@ export class MemoryServer implements TranscriptServer {
       journal,
       settled: { load: async (id) => ({ state: new AccountState(id), place: undefined }) },
       contents: {
-        fields: (state, row) => readJournaled(journal, state, row, "fields"),
-        body: (state, row) => readJournaled(journal, state, row, "body"),
+        fields: (state, row) => readJournaled(journal, { state, row, piece: "fields" }),
+        body: (state, row) => readJournaled(journal, { state, row, piece: "body" }),
       },
       largeBodies: { put: () => Promise.reject(new Error("No packs here")) },
       clock,

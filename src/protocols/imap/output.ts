@@ -1,3 +1,4 @@
+import { BufferPool } from "#base/buffer-pool.ts";
 import type { Clock } from "#base/clock.ts";
 import { DeadlineExceeded, withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
@@ -5,6 +6,9 @@ import { type ByteStream, ConnectionBroken } from "#base/stream.ts";
 import { ResponseWriter } from "#wire/index.ts";
 
 const LF = 0x0a;
+
+/** For the sessions that have much to say at the moment. */
+const outputBuffers = new BufferPool(limits.outputBufferBytes);
 
 /**
  * What a session has to say and has not sent yet. Writing never waits; a command that writes much
@@ -20,7 +24,7 @@ export class Output extends ResponseWriter {
 
   /** @param durable undefined when all that was read is durable, else a promise for it */
   constructor(stream: ByteStream, clock: Clock, durable: () => Promise<unknown> | undefined) {
-    super();
+    super(outputBuffers);
     this.#clock = clock;
     this.#stream = stream;
     this.#durable = durable;
@@ -45,15 +49,17 @@ export class Output extends ResponseWriter {
   /** Sends without regard to durability: for words that say nothing of the account. */
   send(): Promise<void> | undefined {
     let waiting: Promise<void> | undefined;
-    for (const chunk of this.take()) {
-      const promise = this.#stream.write(chunk);
-      if (promise !== undefined) {
-        // The last promise speaks for all: when the connection breaks, it rejects too.
-        waiting?.catch(() => undefined);
-        waiting = promise;
-      }
-      this.#lastSent = chunk.at(-1)!;
-    }
+    this.drain((chunk, buffer) => {
+      this.#lastSent = chunk[chunk.length - 1]!;
+      const promise =
+        buffer === undefined
+          ? this.#stream.write(chunk)
+          : this.#stream.write(chunk, () => outputBuffers.give(buffer));
+      if (promise === undefined) return;
+      // The last promise speaks for all: when the connection breaks, it rejects too.
+      waiting?.catch(() => undefined);
+      waiting = promise;
+    });
     return waiting === undefined ? undefined : this.#patiently(waiting);
   }
 

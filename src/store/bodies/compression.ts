@@ -2,6 +2,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { FormatError, asBuffer, concatBytes } from "#base/bytes.ts";
 import { crc32 } from "#base/crc.ts";
 import { limits } from "#base/limits.ts";
+import { keptExpander } from "./kept-expander.ts";
 import type { Slices } from "../slices.ts";
 
 /**
@@ -107,6 +108,18 @@ export function expand(stored: Uint8Array, rawLength: number): Uint8Array {
   }
   if (raw.length !== rawLength) throw new FormatError("A body has another length than it had");
   return raw;
+}
+
+/**
+ * One compressed frame, as a view of `into`, which has room for a byte more than `rawLength`.
+ * Errors: `FormatError`.
+ */
+export function expandInto(stored: Uint8Array, rawLength: number, into: Buffer): Uint8Array {
+  const expander = keptExpander();
+  if (expander === undefined) return expand(stored, rawLength);
+  const { left, unread } = expander(stored, into.subarray(0, rawLength + 1));
+  if (left !== 1 || unread !== 0) throw new FormatError("A compressed body cannot be expanded");
+  return into.subarray(0, rawLength);
 }
 
 function checkedBody(body: StoredBody, raw: Uint8Array): Uint8Array {

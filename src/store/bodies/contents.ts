@@ -2,19 +2,20 @@ import { Refusal } from "#base/assert.ts";
 import { type Clock } from "#base/clock.ts";
 import { FormatError } from "#base/bytes.ts";
 import type { AccountId } from "#base/brand.ts";
+import { crc32 } from "#base/crc.ts";
 import { limits } from "#base/limits.ts";
 import type { ObjectStore } from "#objects/index.ts";
 import type { AccountState, PackState } from "../index/account-state.ts";
 import type { Journal } from "../journal/journal.ts";
-import { readJournaled } from "../journaled-contents.ts";
+import { lendJournaled, readJournaled } from "../journaled-contents.ts";
 import type { BodyReader, ContentReader } from "../ports.ts";
 import { objectKey } from "../settled/names.ts";
 import { Slices } from "../slices.ts";
 import { BodyCache } from "./body-cache.ts";
 import { StoredBodyReader } from "./body-reader.ts";
-import { compressions, restoreBody, restoreSmallBody } from "./compression.ts";
+import { compressions, expandInto, restoreBody, restoreSmallBody } from "./compression.ts";
 import { FieldsWindows } from "./fields-windows.ts";
-import { decodeEntry } from "./pack-entry.ts";
+import { decodeEntry, decodeEntryFrame } from "./pack-entry.ts";
 
 export interface ContentsOptions {
   readonly journal: Journal;
@@ -29,6 +30,8 @@ export class StoredContents implements ContentReader {
   readonly #options: ContentsOptions;
   readonly #windows: FieldsWindows;
   readonly #bodies = new BodyCache();
+  /** What `lendBody` lends, made when it is first asked for. */
+  #lentMemory: { readonly entry: Buffer; readonly body: Buffer } | undefined;
   #lastPack: PackState | undefined;
   #lastKey = "";
 
@@ -40,7 +43,7 @@ export class StoredContents implements ContentReader {
   fields(state: AccountState, row: number): Uint8Array | Promise<Uint8Array> {
     const columns = state.messages.arrays;
     const number = columns.pack[row]!;
-    if (number === 0) return readJournaled(this.#options.journal, state, row, "fields");
+    if (number === 0) return readJournaled(this.#options.journal, { state, row, piece: "fields" });
     const pack = packOf(state, number);
     const range = { offset: columns.fieldsOffset[row]!, length: columns.fieldsLength[row]! };
     try {
@@ -55,7 +58,7 @@ export class StoredContents implements ContentReader {
   body(state: AccountState, row: number): Uint8Array | Promise<Uint8Array> {
     const columns = state.messages.arrays;
     const number = columns.pack[row]!;
-    if (number === 0) return readJournaled(this.#options.journal, state, row, "body");
+    if (number === 0) return readJournaled(this.#options.journal, { state, row, piece: "body" });
     const pack = packOf(state, number);
     const place = {
       offset: columns.offset[row]!,
@@ -76,6 +79,29 @@ export class StoredContents implements ContentReader {
     }
   }
 
+  lendBody(state: AccountState, row: number): Uint8Array | undefined {
+    const { objects } = this.#options;
+    const columns = state.messages.arrays;
+    const number = columns.pack[row]!;
+    const length = columns.length[row]!;
+    const size = columns.size[row]!;
+    if (size > limits.lentBodyBytesMax || length > limits.lentBodyBytesMax) return undefined;
+    if (number === 0) {
+      const { journal } = this.#options;
+      return lendJournaled(journal, { state, row }, this.#lent.body);
+    }
+    if (objects.readSync === undefined) return undefined;
+    const pack = packOf(state, number);
+    try {
+      const entry = this.#lent.entry.subarray(0, length);
+      const count = objects.readSync(this.#keyOf(state, pack), columns.offset[row]!, entry);
+      if (count !== length) throw new FormatError("A pack entry is cut short");
+      return lentBody(entry, { size, into: this.#lent.body });
+    } catch (error) {
+      return this.#refuse(state.id, pack, error);
+    }
+  }
+
   openBody(state: AccountState, row: number): Promise<BodyReader> | undefined {
     const columns = state.messages.arrays;
     const size = columns.size[row]!;
@@ -88,6 +114,13 @@ export class StoredContents implements ContentReader {
     return StoredBodyReader.open(source, clock).catch((error: unknown) =>
       this.#refuse(state.id, pack, error),
     );
+  }
+
+  get #lent(): { readonly entry: Buffer; readonly body: Buffer } {
+    return (this.#lentMemory ??= {
+      entry: Buffer.allocUnsafeSlow(limits.lentBodyBytesMax),
+      body: Buffer.allocUnsafeSlow(limits.lentBodyBytesMax + 1),
+    });
   }
 
   /** Most reads are of the pack of the read before. */
@@ -144,6 +177,24 @@ interface BodyPlace {
   readonly length: number;
   /** RFC822.SIZE */
   readonly size: number;
+}
+
+/** The message in an entry, undefined where it was stored in blocks. Errors: `FormatError`. */
+function lentBody(
+  entry: Buffer,
+  { size, into }: { size: number; into: Buffer },
+): Uint8Array | undefined {
+  const frame = decodeEntryFrame(entry);
+  if (frame.rawLength !== size) throw new FormatError("A pack entry belongs to another message");
+  if (frame.compression === compressions.blocks) return undefined;
+  const end = frame.headerLength + frame.storedLength;
+  if (end > entry.length) throw new FormatError("A stored body is cut short");
+  const stored = entry.subarray(frame.headerLength, end);
+  // What was read is what was written: then the frame expands to what was compressed.
+  if (crc32(stored) !== frame.storedCrc) throw new FormatError("A body does not fit its checksum");
+  if (frame.compression === compressions.zstd) return expandInto(stored, size, into);
+  if (stored.length !== size) throw new FormatError("A body has another length than it had");
+  return stored;
 }
 
 function packOf(state: AccountState, number: number): PackState {

@@ -33,21 +33,26 @@ export interface EntryInfo {
   readonly places: readonly EntryPlace[];
 }
 
-/** What the header of an entry says. */
-export interface EntryHead extends EntryInfo, Omit<StoredBody, "stored"> {
+/** What is needed to read the stored body of an entry. */
+export interface EntryFrame extends Omit<StoredBody, "stored"> {
   /** Of the header; the stored body follows. */
   readonly headerLength: number;
   readonly storedLength: number;
   readonly storedCrc: number;
 }
 
+/** What the header of an entry says. */
+export interface EntryHead extends EntryInfo, EntryFrame {}
+
 export interface PackEntry extends EntryHead, StoredBody {}
 
 /** "ENTR" */
 export const entryMagic = 0x5254_4e45;
 const fixedBytes = 12;
+/** Up to the compression of the body. */
+const frameBytes = fixedBytes + 21;
 /** A header is at least as long as its fixed fields. */
-const headerBytesMin = fixedBytes + 21;
+const headerBytesMin = frameBytes;
 
 /** The header of an entry; the stored body is to follow it. */
 export function encodeEntryHeader(info: EntryInfo, body: StoredBody): Uint8Array {
@@ -89,28 +94,11 @@ export function entryHeadLength(bytes: Uint8Array, at = 0): number {
 
 /** Reads the header at `at`; the stored body need not be there. Errors: `FormatError`. */
 export function decodeEntryHead(bytes: Uint8Array, at = 0): EntryHead {
-  const source = asBuffer(bytes);
-  const headerLength = entryHeadLength(bytes, at);
-  if (headerLength < headerBytesMin || at + headerLength > source.length)
-    throw new FormatError("The header of a pack entry has an impossible length");
-  const header = source.subarray(at + fixedBytes, at + headerLength);
-  if (crc32(header) !== source.readUInt32LE(at + 8))
-    throw new FormatError("The header of a pack entry does not fit its checksum");
-  const input = new ByteReader(header);
-  const message = input.u32();
-  const rawLength = input.u32();
-  const storedLength = input.u32();
-  const rawCrc = input.u32();
-  const storedCrc = input.u32();
-  const compression = compressionOf(input.u8());
+  const frame = decodeEntryFrame(bytes, at);
+  const input = new ByteReader(bytes.subarray(at + frameBytes, at + frame.headerLength));
   return {
-    headerLength,
-    storedLength,
-    message,
-    rawLength,
-    rawCrc,
-    storedCrc,
-    compression,
+    ...frame,
+    message: asBuffer(bytes).readUInt32LE(at + fixedBytes),
     internalDate: input.f64(),
     sentDate: input.f64(),
     thread: input.varint(),
@@ -119,8 +107,28 @@ export function decodeEntryHead(bytes: Uint8Array, at = 0): EntryHead {
   };
 }
 
+/** The same without what the account's columns say as well. Errors: `FormatError`. */
+export function decodeEntryFrame(bytes: Uint8Array, at = 0): EntryFrame {
+  const source = asBuffer(bytes);
+  const headerLength = entryHeadLength(bytes, at);
+  if (headerLength < headerBytesMin || at + headerLength > source.length)
+    throw new FormatError("The header of a pack entry has an impossible length");
+  const start = at + fixedBytes;
+  if (crc32(source.subarray(start, at + headerLength)) !== source.readUInt32LE(at + 8))
+    throw new FormatError("The header of a pack entry does not fit its checksum");
+  return {
+    headerLength,
+    rawLength: source.readUInt32LE(start + 4),
+    storedLength: source.readUInt32LE(start + 8),
+    rawCrc: source.readUInt32LE(start + 12),
+    storedCrc: source.readUInt32LE(start + 16),
+    compression: compressionOf(source[start + 20]!),
+  };
+}
+
 function compressionOf(number: number): Compression {
-  for (const known of Object.values(compressions)) if (known === number) return known;
+  if (number === compressions.plain || number === compressions.zstd) return number;
+  if (number === compressions.blocks) return number;
   throw new FormatError(`Unknown compression ${number}`);
 }
 

@@ -13,7 +13,7 @@ export interface PackPlan {
 /**
  * Packs of which less than half is alive are rewritten, and so are packs of similar size when there
  * are many: so the number of packs grows like the logarithm of their bytes, and a message is
- * rewritten a few times in its life.
+ * rewritten a few times in its life. Large messages stay where they were put.
  */
 export function planPacks(state: AccountState, settled: SettledObjects): PackPlan {
   const empty: PackState[] = [];
@@ -21,7 +21,7 @@ export function planPacks(state: AccountState, settled: SettledObjects): PackPla
   const bySize = new Map<number, PackState[]>();
   for (const pack of state.packs.values()) {
     if (pack.liveEntries === 0) empty.push(pack);
-    else if (settled.unreadable.has(pack.name) || pack.name.startsWith("body-")) continue;
+    else if (settled.unreadable.has(pack.name) || isLarge(pack)) continue;
     else if (pack.liveBytes * 2 < pack.bytes) sparse.push(pack);
     else {
       const size = sizeClass(pack.bytes);
@@ -34,6 +34,11 @@ export function planPacks(state: AccountState, settled: SettledObjects): PackPla
   for (const similar of bySize.values())
     if (similar.length >= limits.similarPacksMax) rewritten.push(...similar);
   return { empty, rewritten: upTo(rewritten, limits.packBytesMax / 2) };
+}
+
+/** A message that was put as a pack of its own and is large enough to stay one. */
+function isLarge(pack: PackState): boolean {
+  return pack.name.startsWith("body-") && pack.bytes > limits.inlineBodyBytesMax;
 }
 
 function sizeClass(bytes: number): number {

@@ -175,8 +175,9 @@ export class VerifyingAccount {
       if (state.journaled.get(row) !== content) continue;
       const number = state.messages.arrays.number[row]!;
       try {
-        await readJournaled(journal, state, row, "fields");
-        if (state.journaled.get(row) === content) await readJournaled(journal, state, row, "body");
+        await readJournaled(journal, { state, row, piece: "fields" });
+        if (state.journaled.get(row) === content)
+          await readJournaled(journal, { state, row, piece: "body" });
       } catch (error) {
         if (!(error instanceof Refusal) || error.code !== "CORRUPTION") throw error;
         if (state.journaled.get(row) === content)

@@ -62,9 +62,9 @@ export async function packJournaled(
     if (state.journaled.get(row) !== content) continue;
     const info = infoOf(state, row, places.get(row)!);
     try {
-      const fields = await readJournaled(context.journal, state, row, "fields");
+      const fields = await readJournaled(context.journal, { state, row, piece: "fields" });
       if (state.journaled.get(row) !== content) continue;
-      const body = await readJournaled(context.journal, state, row, "body");
+      const body = await readJournaled(context.journal, { state, row, piece: "body" });
       // New mail is read soon and often, so it stays as it is until its pack is merged with others.
       writer.add(info, plainBody(body, content.bodyCrc), fields);
     } catch (error) {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BufferPool } from "../../base/buffer-pool.ts";
 import { utf8 } from "../../base/bytes.ts";
+import { limits } from "../../base/limits.ts";
+import { seededRandom } from "../../base/random.ts";
 import { decimalBytesMax, putDecimal, ResponseWriter } from "./response-writer.ts";
 
 function written(write: (writer: ResponseWriter) => void, utf8Enabled = false): string {
@@ -141,4 +144,33 @@ test("Short lines are put into the buffer itself", () => {
     writer.crlf();
   });
   assert.equal(text, `* ${Array.from({ length: 3_000 }, (_, value) => `${value} `).join("")}\r\n`);
+});
+
+test("Buffers of a pool come back with the last chunk that was written into them", () => {
+  const pool = new BufferPool(limits.outputBufferBytes);
+  const writer = new ResponseWriter(pool);
+  const random = seededRandom(7);
+  const expected: Uint8Array[] = [];
+  const sent: Uint8Array[] = [];
+  let given = 0;
+  const send = (chunk: Uint8Array, buffer: Buffer | undefined): void => {
+    sent.push(Buffer.from(chunk));
+    if (buffer === undefined) return;
+    given++;
+    // Whoever reads it after this reads nonsense.
+    buffer.fill(0x23);
+    pool.give(buffer);
+  };
+  for (let i = 0; i < 300; i++) {
+    const bytes = random.bytes(random.below(40_000));
+    expected.push(bytes);
+    if (i % 3 === 0) writer.bytes(bytes);
+    else writer.copy(bytes);
+    writer.ascii(" and so on");
+    expected.push(utf8(" and so on"));
+    if (i % 4 === 0) writer.drain(send);
+  }
+  writer.drain(send);
+  assert(Buffer.concat(sent).equals(Buffer.concat(expected)));
+  assert(given > 20, `${given}`);
 });

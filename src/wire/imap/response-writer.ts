@@ -1,5 +1,6 @@
 /** The server's side of the grammar: values in, octets of responses out. */
 import { isUtf8 } from "node:buffer";
+import type { BufferPool } from "../../base/buffer-pool.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { limits } from "../../base/limits.ts";
 import { formatDateTime } from "./dates.ts";
@@ -11,6 +12,9 @@ import { encodeUtf7 } from "./utf7.ts";
 export type Status = "OK" | "NO" | "BAD" | "BYE" | "PREAUTH";
 
 const firstChunkBytes = 1024;
+const noBuffer: Buffer = Buffer.alloc(0);
+/** What `copy` asks room for at a time: so buffers grow to the largest size and not beyond. */
+const copyStep = 1024;
 /** Longer octets are passed on as they are instead of being copied. */
 const copiedBytesMax = 1024;
 /** Longer strings are sent as literals. */
@@ -59,12 +63,22 @@ export class ResponseWriter {
   /** IMAP4rev2 or UTF8=ACCEPT is enabled: names and quoted strings are sent in UTF-8. */
   utf8 = false;
 
+  readonly #pool: BufferPool | undefined;
   #chunks: Uint8Array[] = [];
   #listedBytes = 0;
-  #buffer = Buffer.allocUnsafe(firstChunkBytes);
+  /** Chunks with which a buffer of the pool ends. */
+  readonly #ended = new Map<Uint8Array, Buffer>();
+  #buffer: Buffer = Buffer.allocUnsafe(firstChunkBytes);
+  /** Length of the next buffer. */
+  #nextBytes = firstChunkBytes * 2;
   /** Octets of the buffer before it are in the list, or were taken. */
   #from = 0;
   #at = 0;
+
+  /** @param pool where buffers of the largest size come from, for who gives them back */
+  constructor(pool?: BufferPool) {
+    this.#pool = pool;
+  }
 
   /** Octets that wait to be taken; send them when it exceeds `limits.outputBufferBytes`. */
   get length(): number {
@@ -77,21 +91,47 @@ export class ResponseWriter {
     const chunks = this.#chunks;
     this.#chunks = [];
     this.#listedBytes = 0;
+    this.#ended.clear();
     return chunks;
   }
 
-  #list(): void {
+  /**
+   * Hands the chunks over one by one, in their order: with the last one of a buffer of the pool
+   * comes the buffer, to be given back when all chunks up to this one have been read.
+   */
+  drain(to: (chunk: Uint8Array, buffer: Buffer | undefined) => void): void {
+    // Who has said little and may say nothing for long keeps no large buffer meanwhile.
+    const much = this.length >= limits.outputBufferBytes / 2;
+    this.#list(true);
+    if (this.#buffer === noBuffer)
+      this.#nextBytes = much ? limits.outputBufferBytes : firstChunkBytes;
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#listedBytes = 0;
+    for (const chunk of chunks) to(chunk, this.#ended.get(chunk));
+    this.#ended.clear();
+  }
+
+  /** @param ends nothing more is written to the buffer */
+  #list(ends = false): void {
     if (this.#at === this.#from) return;
-    this.#chunks.push(this.#buffer.subarray(this.#from, this.#at));
+    const chunk = this.#buffer.subarray(this.#from, this.#at);
+    this.#chunks.push(chunk);
     this.#listedBytes += this.#at - this.#from;
     this.#from = this.#at;
+    if (!ends || this.#buffer.length !== this.#pool?.bytes) return;
+    this.#ended.set(chunk, this.#buffer);
+    this.#nextBytes = limits.outputBufferBytes;
+    this.#buffer = noBuffer;
+    this.#from = this.#at = 0;
   }
 
   #reserve(count: number): void {
     if (this.#at + count <= this.#buffer.length) return;
-    this.#list();
-    const size = Math.min(this.#buffer.length * 2, limits.outputBufferBytes);
-    this.#buffer = Buffer.allocUnsafe(Math.max(size, count));
+    this.#list(true);
+    const size = Math.max(this.#nextBytes, count);
+    this.#nextBytes = Math.min(size * 2, limits.outputBufferBytes);
+    this.#buffer = size === this.#pool?.bytes ? this.#pool.take() : Buffer.allocUnsafe(size);
     this.#from = this.#at = 0;
   }
 
@@ -159,6 +199,19 @@ export class ResponseWriter {
     this.#reserve(bytes.length);
     this.#buffer.set(bytes, this.#at);
     this.#at += bytes.length;
+    return this;
+  }
+
+  /** Octets as they are, which may be changed afterwards. */
+  copy(bytes: Uint8Array): this {
+    for (let done = 0; done < bytes.length;) {
+      if (this.#at === this.#buffer.length) this.#reserve(Math.min(bytes.length - done, copyStep));
+      const count = Math.min(bytes.length - done, this.#buffer.length - this.#at);
+      const all = count === bytes.length;
+      this.#buffer.set(all ? bytes : bytes.subarray(done, done + count), this.#at);
+      this.#at += count;
+      done += count;
+    }
     return this;
   }
 

@@ -45,6 +45,8 @@ export interface FetchPlan {
   readonly flagLine: readonly FlagLineItem[] | undefined;
   /** The cached fields are needed, be it to find parts. */
   readonly needsFields: boolean;
+  /** All bodies are sections of the message as it is. */
+  readonly sectionsOnly: boolean;
   /** The header that the cached fields keep is enough for all bodies. */
   readonly keptHeader: boolean;
   /** What is asked for counts as reading the message. RFC 9051 §6.4.5 */
@@ -140,6 +142,7 @@ export function planFetch(command: FetchCommand): FetchPlan {
     fields: [...builder.fields],
     bodies,
     needsFields: builder.fields.size > 0 || bodies.some(needsParts),
+    sectionsOnly: bodies.length > 0 && bodies.every((item) => item.kind === "section"),
     keptHeader: bodies.every((item) => item.kind === "section" && item.kept),
     setsSeen: builder.setsSeen,
     tellsFlags: builder.setsSeen || builder.columns.has("FLAGS"),

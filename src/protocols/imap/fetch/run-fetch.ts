@@ -2,13 +2,13 @@ import { Refusal, unreachable } from "#base/assert.ts";
 import { noBytes } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import type { CachedFields, PartTable } from "#message/index.ts";
-import { type BodyReader, seenBit } from "#store/index.ts";
-import { noRanges, type Ranges, rangesContain, rangesOf } from "#wire/index.ts";
+import type { BodyReader } from "#store/index.ts";
+import { noRanges, type Ranges, rangesContain } from "#wire/index.ts";
 import { FlagLines } from "../flag-lines.ts";
 import { flagsText, writeKeywords } from "../flags.ts";
 import { emailId, threadId } from "../object-ids.ts";
 import type { Session } from "../session.ts";
-import { uidsOfRows, writeFlagLines, writeFlagsOf } from "../sync.ts";
+import { writeFlagLines, writeFlagsOf } from "../sync.ts";
 import {
   decodeSmall,
   type EncodedPart,
@@ -21,12 +21,11 @@ import {
 import { isDamage, readFields } from "./contents.ts";
 import { largeSection, writeLargeSection } from "./large-sections.ts";
 import type { BodyItem, ColumnItem, FetchPlan, FieldsItem } from "./plan.ts";
+import { noneSeen, setSeen, unsetSeen } from "./seen.ts";
 import { cut, keptSectionBytes, sectionBytes, type SectionItem } from "./sections.ts";
 
 /** Rows that are written before it is looked whether it is time for a pause. */
 const rowsPerLook = 64;
-
-const seenFlag = { bits: seenBit, keywords: [] };
 
 /** What was read of a message, after which its row may no longer be valid. */
 interface Contents {
@@ -42,6 +41,8 @@ interface Contents {
 export class FetchRun {
   readonly #session: Session;
   readonly #plan: FetchPlan;
+  /** All bodies of the plan, where it has none but sections. */
+  readonly #sections: readonly SectionItem[];
   /** Of the first message that could not be answered in full. */
   failure: Refusal | undefined;
   /** Fields that had to be waited for. */
@@ -53,6 +54,7 @@ export class FetchRun {
   constructor(session: Session, plan: FetchPlan) {
     this.#session = session;
     this.#plan = plan;
+    this.#sections = plan.sectionsOnly ? (plan.bodies as readonly SectionItem[]) : [];
   }
 
   /** Answers for the messages in `uids` that are there; lets others work meanwhile. */
@@ -246,16 +248,17 @@ export class FetchRun {
     const session = this.#session;
     const slice = this.#slice(next, last);
     const seen =
-      this.#plan.setsSeen && slice.uids.length > 0 ? this.#setSeen(slice.uids) : noneSeen;
+      this.#plan.setsSeen && slice.uids.length > 0 ? setSeen(session, slice.uids) : noneSeen;
     if (seen.others.length > 0) await writeFlagsOf(session, seen.others);
     const failed: number[] = [];
     for (const uid of slice.uids) {
       const pause = session.pause();
       if (pause !== undefined) await pause;
       session.requireMailbox();
+      if (this.#writeLent(uid, seen.changed)) continue;
       if (!(await this.#writeMessage(uid, seen.changed))) failed.push(uid);
     }
-    if (failed.length > 0) this.#unsetSeen(seen.changed, failed);
+    if (failed.length > 0) unsetSeen(session, seen.changed, failed);
     return slice.next;
   }
 
@@ -281,28 +284,49 @@ export class FetchRun {
     return { uids, next: row < liveCount && uid[row]! <= last ? uid[row]! : last + 1 };
   }
 
-  /** One record for all messages of a slice that were not read yet. RFC 9051 §6.4.5 */
-  #setSeen(uids: readonly number[]): Seen {
-    const { account, selected, view } = this.#session;
-    if (selected!.readOnly) return noneSeen;
-    const { mailbox } = view;
-    const { flags } = mailbox.rows.arrays;
-    const unseen = uids.filter((uid) => (flags[mailbox.rowOf(uid)]! & seenBit) === 0);
-    if (unseen.length === 0) return noneSeen;
-    const changed = rangesOf(unseen);
-    // What others changed is still to be told; our own change is told with the message.
-    const others = uidsOfRows(this.#session, view.takeChanged());
-    account.changeFlags(mailbox.number, changed, { mode: "add", flags: seenFlag });
-    view.takeChanged();
-    return { changed, others };
+  /** Answers for a message that is small and at hand; false where that takes more. */
+  #writeLent(uid: number, changed: Ranges): boolean {
+    const session = this.#session;
+    if (!this.#plan.sectionsOnly) return false;
+    session.view.refresh();
+    const { mailbox } = session.view;
+    const row = mailbox.rowOf(uid);
+    if (row < 0) return true;
+    let fields: CachedFields | undefined;
+    let sections: (Uint8Array | null)[];
+    try {
+      const found = this.#plan.needsFields ? readFields(session, row) : undefined;
+      if (found instanceof Promise) {
+        found.catch(() => undefined);
+        return false;
+      }
+      fields = found;
+      if (this.#plan.needsFields && fields === undefined) return false;
+      const body = session.account.lendBody(mailbox.rows.arrays.message[row]!);
+      if (body === undefined) return false;
+      sections = this.#sections.map((item) => sectionBytes(body, fields?.parts, item));
+    } catch (error) {
+      if (isDamage(error)) return false;
+      throw error;
+    }
+    this.#writeMessageHead(row, rangesContain(changed, uid));
+    for (const item of this.#plan.fields) this.#writeField(item, fields!);
+    for (let i = 0; i < sections.length; i++) {
+      this.#writeSectionName(this.#sections[i]!);
+      const bytes = sections[i]!;
+      if (bytes === null) session.output.ascii("NIL");
+      else session.output.literalHead(bytes.length).copy(bytes);
+    }
+    session.output.ascii(")\r\n");
+    return true;
   }
 
-  /** A message that could not be read was not read. */
-  #unsetSeen(changed: Ranges, failed: readonly number[]): void {
-    const uids = rangesOf(failed.filter((uid) => rangesContain(changed, uid)));
-    if (uids.length === 0) return;
-    const { account, view } = this.#session;
-    account.changeFlags(view.mailbox.number, uids, { mode: "remove", flags: seenFlag });
+  #writeMessageHead(row: number, seen: boolean): void {
+    const { columns } = this.#plan;
+    this.#writeHead(row);
+    if (seen && !columns.includes("FLAGS")) this.#writeColumn("FLAGS", row);
+    if (seen && this.#session.enabled.condstore && !columns.includes("MODSEQ"))
+      this.#writeColumn("MODSEQ", row);
   }
 
   /** False where the message could not be answered in full. */
@@ -314,13 +338,9 @@ export class FetchRun {
     // Expunged meanwhile: the view knows it as a ghost now, and the end of the command says so.
     if (row < 0) return true;
     const seen = rangesContain(changed, uid);
-    const { columns } = this.#plan;
     const readable = contents !== undefined;
-    if (!readable && columns.length === 0 && !seen) return false;
-    this.#writeHead(row);
-    if (seen && !columns.includes("FLAGS")) this.#writeColumn("FLAGS", row);
-    if (seen && session.enabled.condstore && !columns.includes("MODSEQ"))
-      this.#writeColumn("MODSEQ", row);
+    if (!readable && this.#plan.columns.length === 0 && !seen) return false;
+    this.#writeMessageHead(row, seen);
     if (readable) {
       for (const item of this.#plan.fields) this.#writeField(item, contents.fields!);
       const failures = await this.#writeBodies(contents);
@@ -447,13 +467,3 @@ export class FetchRun {
     else await writeLarge(session, part!, { decoded: decoded!, partial });
   }
 }
-
-/** What setting \Seen did to a slice. */
-interface Seen {
-  /** Uids that had not been read before. */
-  readonly changed: Ranges;
-  /** Uids whose flags others changed and that were not told yet. */
-  readonly others: Ranges;
-}
-
-const noneSeen: Seen = { changed: noRanges, others: noRanges };
