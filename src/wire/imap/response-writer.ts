@@ -312,6 +312,7 @@ export class ResponseWriter {
     const { code = null, text } = response;
     this.ascii(tag).space().ascii(status).space();
     if (code !== null) this.ascii("[").ascii(code).ascii("] ");
+    if (isPlainText(text)) return this.ascii(text).crlf();
     const clean = text.replace(notStatusText, " ");
     if (this.utf8) this.bytes(utf8(clean.toWellFormed()));
     else this.ascii(clean.replace(notAscii, "?"));
@@ -322,6 +323,15 @@ export class ResponseWriter {
   continuation(text: string): this {
     return this.ascii("+ ").ascii(text).crlf();
   }
+}
+
+/** ASCII without controls. A loop, since compiling an expression costs more than a short command. */
+function isPlainText(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x20 || unit > 0x7e) return false;
+  }
+  return true;
 }
 
 function isAstringText(text: string): boolean {

@@ -54,23 +54,22 @@ async function open(
 function writeState(session: Session, mailbox: MailboxState): void {
   const { enabled, output, view } = session;
   writeKeywords(session);
-  output.ascii("* ").number(view.count).ascii(" EXISTS").crlf();
+  let text = `* ${view.count} EXISTS\r\n`;
   if (!enabled.rev2) {
-    output.ascii("* ").number(view.recentCount).ascii(" RECENT").crlf();
+    text += `* ${view.recentCount} RECENT\r\n`;
     // RFC 3501 §7.1
     const unseen = mailbox.firstUnseenRow();
-    if (unseen >= 0)
-      output
-        .ascii("* OK [UNSEEN ")
-        .number(unseen + 1)
-        .ascii("] First unseen")
-        .crlf();
+    if (unseen >= 0) text += `* OK [UNSEEN ${unseen + 1}] First unseen\r\n`;
   }
-  output.ascii(`* OK [UIDVALIDITY ${mailbox.uidValidity}] UIDs are valid`).crlf();
-  output.ascii(`* OK [UIDNEXT ${mailbox.uidNext}] Next UID`).crlf();
-  output.ascii(`* OK [HIGHESTMODSEQ ${mailbox.highestModseq}] Highest mod-sequence`).crlf();
+  const { highestModseq, uidNext, uidValidity } = mailbox;
   const id = mailboxId(session.account.state.id, mailbox.number);
-  output.ascii(`* OK [MAILBOXID (${id})] Mailbox id`).crlf();
+  text +=
+    `* OK [UIDVALIDITY ${uidValidity}] UIDs are valid\r\n` +
+    `* OK [UIDNEXT ${uidNext}] Next UID\r\n` +
+    `* OK [HIGHESTMODSEQ ${highestModseq}] Highest mod-sequence\r\n` +
+    `* OK [MAILBOXID (${id})] Mailbox id\r\n`;
+  // Few calls: in a server that was just started each one costs more than what it writes.
+  output.ascii(text);
   if (enabled.rev2) {
     output.ascii('* LIST () "/" ').mailbox(mailbox.name).crlf();
   }
