@@ -9,7 +9,7 @@ import {
   openLocalSegmentFiles,
 } from "#objects/index.ts";
 import { ArrivingBytes, capabilities, serveImap } from "#protocols/imap/index.ts";
-import { serveLmtp } from "#protocols/lmtp/index.ts";
+import { DeliveryLog, serveLmtp } from "#protocols/lmtp/index.ts";
 import {
   closeStore,
   type Damage,
@@ -50,6 +50,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
     arriving: arrivingBytes.allowanceOf("LMTP"),
     hostname: settings.hostname ?? hostname(),
     messageBytesMax: limits.messageBytesMax,
+    deliveryLog: new DeliveryLog({ clock, log, metrics: parts.metrics }),
   };
   return {
     imapGreetingCapabilities: capabilities.filter((name) => greeted.has(name)),

@@ -205,6 +205,11 @@ export class LmtpTest {
   async begin(...recipients: readonly string[]): Promise<void> {
     await this.hello();
     await this.ask("MAIL FROM:<sender@example.net>");
+    await this.begun(...recipients);
+  }
+
+  /** After MAIL, up to the 354. */
+  async begun(...recipients: readonly string[]): Promise<void> {
     for (const to of recipients) await this.ask(`RCPT TO:<${to}>`);
     const go = await this.ask("DATA");
     if (go?.startsWith("354") !== true) throw new Error(`Got ${go} for DATA`);

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "#base/assert.ts";
 import { ByteBudget } from "#base/byte-budget.ts";
+import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import { Metrics } from "#base/metrics.ts";
 import { ConnectionBroken } from "#base/stream.ts";
+import { DeliveryLog } from "#protocols/lmtp/index.ts";
 import { memoryStreams } from "../transcripts/memory-stream.ts";
-import { LmtpTest } from "./lmtp-test.ts";
+import { LmtpTest, LogLines } from "./lmtp-test.ts";
 
 const message = "Subject: Hello\r\n\r\nText\r\n";
 const start = "MAIL FROM:<sender@example.net>\r\nRCPT TO:<alice@example.org>\r\n";
@@ -32,6 +35,35 @@ test("greets, says what it can, and names itself", async () => {
   assert.equal(await lmtp.ask("QUIT"), "221 2.0.0 Bye");
   assert.equal(await lmtp.reply(), null);
   await lmtp.session;
+});
+
+test("every recipient has its line in the log and is counted; content is in neither", async () => {
+  const metrics = new Metrics();
+  const log = new LogLines();
+  const lmtp = new LmtpTest({ deliveryLog: new DeliveryLog({ clock: systemClock, log, metrics }) });
+  await lmtp.hello();
+  await lmtp.ask("MAIL FROM:<sender@example.net>");
+  assert.match((await lmtp.ask("RCPT TO:<nobody@example.org>"))!, /^550 /);
+  await lmtp.begun("alice@example.org", "bob@example.org");
+  lmtp.deliver.atDelivery.set("bob@example.org", new Refusal("UNAVAILABLE", "Not now"));
+  lmtp.send(`${message}.\r\n`);
+  assert.match((await lmtp.reply())!, /^250 2\.0\.0 /);
+  assert.match((await lmtp.reply())!, /^451 /);
+  const size = message.length;
+  const told = log.lines.map(({ message, fields: { transaction, ...fields } }) => {
+    assert.equal(transaction, log.lines[0]!.fields["transaction"]);
+    return [message, fields];
+  });
+  assert.deepEqual(told, [
+    ["Not delivered", { size: 0, recipient: "nobody@example.org", code: 550, enhanced: "5.1.1" }],
+    ["Delivered", { size, account: "alice@example.or", code: 250, enhanced: "2.0.0" }],
+    ["Not delivered", { size, account: "bob@example.orga", code: 451, enhanced: "4.3.0" }],
+  ]);
+  const page = metrics.page();
+  for (const result of ["accepted", "deferred", "refused"])
+    assert.match(page, new RegExp(`^roost_lmtp_recipients_total\\{result="${result}"\\} 1$`, "m"));
+  assert.match(page, /^roost_lmtp_delivery_seconds_count 1$/m);
+  assert.doesNotMatch(JSON.stringify(log.lines), /Subject|Text/);
 });
 
 test("HELO and EHLO are refused, MAIL before LHLO as well", async () => {

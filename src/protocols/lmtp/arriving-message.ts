@@ -33,6 +33,11 @@ export class ArrivingMessage {
     return this.#refused;
   }
 
+  /** Octets held; 0 where they were refused. */
+  get length(): number {
+    return this.#bytes;
+  }
+
   /** Takes over the next octets, which must not be changed afterwards. False: not kept. */
   add(bytes: Uint8Array): boolean {
     if (this.#refused !== undefined) return false;

@@ -7,4 +7,5 @@
  * - Memory for a message is taken from a budget that all connections share.
  */
 export type { Deliver, DeliverMessage, DeliverRecipient } from "./deliver-port.ts";
+export { DeliveryLog } from "./delivery-log.ts";
 export { type LmtpConnection, type LmtpServices, serveLmtp } from "./session.ts";

@@ -19,6 +19,7 @@ import {
 } from "#wire/index.ts";
 import { ArrivingMessage, tooBig } from "./arriving-message.ts";
 import type { Deliver, DeliverRecipient } from "./deliver-port.ts";
+import type { DeliveryLog } from "./delivery-log.ts";
 import { bugReply, refusalReply, reply } from "./replies.ts";
 import { receivedField } from "./trace.ts";
 
@@ -40,9 +41,12 @@ export interface LmtpServices {
   readonly hostname: string;
   /** Bytes of a message with CRLF line ends. */
   readonly messageBytesMax: number;
+  readonly deliveryLog?: DeliveryLog;
 }
 
 interface Transaction {
+  /** Its name in the log. */
+  readonly id: string;
   readonly command: MailCommand;
   readonly recipients: DeliverRecipient[];
   readonly message: ArrivingMessage;
@@ -281,6 +285,7 @@ class LmtpSession {
     this.#errors = 0;
     this.#decoder.smtpUtf8 = command.smtpUtf8;
     this.#transaction = {
+      id: this.#services.deliveryLog?.nextId() ?? "",
       command,
       recipients: [],
       message: new ArrivingMessage(arriving, messageBytesMax),
@@ -306,7 +311,11 @@ class LmtpSession {
       const refused = refusalReply(error);
       if (refused === undefined)
         this.#services.log.error({ err: error }, "A recipient could not be looked up");
-      this.#say(refused ?? bugReply);
+      const answer = refused ?? bugReply;
+      this.#say(answer);
+      const { id, command } = transaction;
+      const fields = { transaction: id, size: command.size ?? 0, recipient: address };
+      this.#services.deliveryLog?.recipient(answer, fields);
     }
   }
 
@@ -363,21 +372,36 @@ class LmtpSession {
   /** RFC 2033 §4.2, §4.3: one reply per accepted recipient, in their order. */
   async #deliver(transaction: Transaction, bareLf: boolean): Promise<void> {
     const { recipients, command, message } = transaction;
+    const { clock, deliver, deliveryLog } = this.#services;
+    const began = clock.monotonic();
     const content =
       message.refused === undefined ? await this.#content(transaction, bareLf) : undefined;
     if (message.refused !== undefined || content === undefined) {
-      for (const _ of recipients) this.#say(message.refused ?? bugReply);
+      for (const recipient of recipients)
+        this.#answer(transaction, recipient, message.refused ?? bugReply);
       return;
     }
     const sender = command.from === null ? "" : formatAddress(command.from);
     const arrived = { sender, content, exact: true };
-    const outcomes = await this.#services.deliver
+    const outcomes = await deliver
       .deliver(arrived, recipients)
       .catch((error: unknown) => recipients.map((recipient) => ({ recipient, error })));
-    for (const { recipient, error } of outcomes) {
-      if (error === null) this.#say(reply(250, "2.0.0", `<${recipient.address}> Saved`));
-      else this.#say(this.#failure(error, recipient));
-    }
+    for (const { recipient, error } of outcomes)
+      this.#answer(
+        transaction,
+        recipient,
+        error === null
+          ? reply(250, "2.0.0", `<${recipient.address}> Saved`)
+          : this.#failure(error, recipient),
+      );
+    deliveryLog?.delivered(clock.monotonic() - began);
+  }
+
+  #answer(transaction: Transaction, { accountId }: DeliverRecipient, answer: Reply): void {
+    this.#say(answer);
+    const { id, message, command } = transaction;
+    const size = message.refused === undefined ? message.length : (command.size ?? 0);
+    this.#services.deliveryLog?.recipient(answer, { transaction: id, size, account: accountId });
   }
 
   /** The message behind our trace field, with CRLF line ends; undefined where it is refused. */
