@@ -1,16 +1,34 @@
-/** The news that the server is going down, for those who must say goodbye to their peer first. */
+/** What peers are told at the end. */
+export interface Farewell {
+  readonly text: string;
+  /** RFC 5530 §3 */
+  readonly code: string;
+}
+
+const goingDown: Farewell = { text: "The server is going down", code: "UNAVAILABLE" };
+
+/**
+ * The news that the server is going down, or a part of what it does, for those who must say goodbye
+ * to their peer first.
+ */
 export class Shutdown {
   #begun = false;
+  #farewell = goingDown;
   readonly #listeners = new Set<() => void>();
 
   get begun(): boolean {
     return this.#begun;
   }
 
+  get farewell(): Farewell {
+    return this.#farewell;
+  }
+
   /** Tells everybody, once. */
-  begin(): void {
+  begin(farewell: Farewell = goingDown): void {
     if (this.#begun) return;
     this.#begun = true;
+    this.#farewell = farewell;
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) listener();

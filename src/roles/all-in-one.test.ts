@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { promisify } from "node:util";
 import type { TLSSocket } from "node:tls";
 import { createAccount } from "#auth/index.ts";
 import { Refusal } from "#base/assert.ts";
@@ -20,6 +22,7 @@ import type { RoostConfig } from "#config/index.ts";
 import { AllInOne } from "./all-in-one.ts";
 import { openToOthers } from "./demo.ts";
 import type { OpenMailService } from "./mail-service.ts";
+import { openMailService as openRealMailService } from "./open-mail-service.ts";
 import { startScreen } from "./start-screen.ts";
 
 const events: string[] = [];
@@ -40,7 +43,11 @@ const openMailService: OpenMailService = async () => ({
   close: async () => void events.push("closed"),
 });
 
-async function start(t: TestContext, config: RoostConfig = {}): Promise<AllInOne> {
+async function start(
+  t: TestContext,
+  config: RoostConfig = {},
+  mail: OpenMailService = openMailService,
+): Promise<AllInOne> {
   const dataDir = mkdtempSync(join(tmpdir(), "roost-"));
   const settings = checkConfig(
     {
@@ -62,7 +69,7 @@ async function start(t: TestContext, config: RoostConfig = {}): Promise<AllInOne
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    openMailService,
+    openMailService: mail,
     fatal: (error) => {
       throw error;
     },
@@ -121,6 +128,36 @@ test("one machine: IMAP, IMAPS, LMTP, administration, monitoring; then an orderl
   for (const socket of [plain, secure, lmtp]) socket.end();
   await server.stop();
   assert.deepEqual(events, ["closed"]);
+});
+
+test("who is disabled or removed loses the sessions that are open, and nobody else does", async (t) => {
+  const server = await start(t, {}, openRealMailService);
+  t.after(() => server.stop());
+  const roost = async (...words: string[]): Promise<void> => {
+    const main = join(import.meta.dirname, "../main.ts");
+    const program = [main, "--data", dataDirOf(server), ...words];
+    await promisify(execFile)(process.execPath, program, { cwd: dataDirOf(server) });
+  };
+  const sessions: Socket[] = [];
+  for (const name of ["alice", "bob", "carol"]) {
+    await createAccount(server.adminContext.accounts, { name }, "secret");
+    const socket = connect(portOf(server, "imap"), "127.0.0.1");
+    t.after(() => socket.destroy());
+    await nextText(socket);
+    socket.write(`a LOGIN ${name} secret\r\n`);
+    assert.match(await nextText(socket), /^a OK /);
+    sessions.push(socket);
+  }
+  const [alice, bob, carol] = sessions as [Socket, Socket, Socket];
+  alice.write("b IDLE\r\n");
+  assert.equal(await nextText(alice), "+ idling\r\n");
+  const [aliceHears, bobHears] = [nextText(alice), nextText(bob)];
+  await roost("user", "disable", "alice");
+  assert.equal(await aliceHears, "* BYE [CONTACTADMIN] The account was disabled\r\n");
+  await roost("user", "remove", "bob", "--yes");
+  assert.equal(await bobHears, "* BYE [CONTACTADMIN] The account was removed\r\n");
+  carol.write("b NOOP\r\n");
+  assert.equal(await nextText(carol), "b OK NOOP completed\r\n");
 });
 
 function dataDirOf(server: AllInOne): string {

@@ -49,6 +49,7 @@ export class AllInOne {
   readonly #metrics = new Metrics();
   readonly #startedAt: number;
   readonly #listeners: Listeners;
+  readonly #users: UserConnections;
   readonly #places: ListeningPlace[] = [];
   readonly #httpServers: Server[] = [];
   #auth!: AuthDesk;
@@ -60,6 +61,7 @@ export class AllInOne {
     this.#parts = parts;
     this.#startedAt = clock.monotonic();
     this.#listeners = new Listeners({ clock, log, metrics: this.#metrics });
+    this.#users = new UserConnections(this.#listeners.shutdown);
   }
 
   /** Builds everything and listens. What was opened is closed again where a part refuses. */
@@ -88,6 +90,7 @@ export class AllInOne {
       clock: this.#parts.clock,
       accounts: this.#auth,
       mail: async () => this.#mailService().desk,
+      endSessions: (accountId, text) => this.#users.end(accountId, { text, code: "CONTACTADMIN" }),
       serverStats: async () => ({
         uptimeMs: Math.round(this.#parts.clock.monotonic() - this.#startedAt),
         connections: this.#listeners.connections,
@@ -129,7 +132,7 @@ export class AllInOne {
       start: mail.startImap,
       capabilities: mail.imapGreetingCapabilities,
       clearTextLogin: settings.clearTextLogin,
-      users: new UserConnections(),
+      users: this.#users,
       metrics: new LoginMetrics(this.#metrics, "imap"),
       onLogin: settings.onLogin,
       clock,

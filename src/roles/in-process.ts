@@ -43,6 +43,8 @@ export async function openInProcess(settings: Settings, log: Log): Promise<InPro
       clock,
       accounts: auth,
       mail: async (options) => (await (opening ??= open(options?.repair === true))).desk,
+      // Sessions are the server's.
+      endSessions() {},
       serverStats: async () => undefined,
     },
     async close() {

@@ -54,7 +54,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
   };
   return {
     imapGreetingCapabilities: capabilities.filter((name) => greeted.has(name)),
-    startImap: (arrival) => serveImap(arrival, imap),
+    startImap: (arrival) => serveImap(arrival, { ...imap, shutdown: arrival.shutdown }),
     serveLmtp: (connection) => serveLmtp(connection, lmtp),
     desk: { store, delivery, verify: (options) => verify(opened, options) },
     health: () => (journal.state === "open" ? undefined : "The journal does not take records"),

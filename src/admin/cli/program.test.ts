@@ -104,6 +104,7 @@ function world(t: TestContext): World {
             passwords: new Passwords({ random: systemRandom, slow: inlineSlowHash }),
           },
           mail: async () => desk,
+          endSessions() {},
           serverStats: async () => undefined,
         },
         close: async () => {},

@@ -31,6 +31,7 @@ function context(t: TestContext): AdminContext {
       passwords: new Passwords({ random: systemRandom, slow: inlineSlowHash }),
     },
     mail: () => Promise.reject(new Refusal("UNAVAILABLE", "There is no store here")),
+    endSessions() {},
     serverStats: async () => undefined,
   };
 }

@@ -1,4 +1,5 @@
 import type { AccountDesk } from "#auth/index.ts";
+import type { AccountId } from "#base/brand.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Delivery } from "#delivery/index.ts";
 import type { Store } from "#store/index.ts";
@@ -35,6 +36,8 @@ export interface AdminContext {
    * damaged.
    */
   mail(options?: { readonly repair: boolean }): Promise<MailDesk>;
+  /** Ends the sessions that an account has in this process; its clients are told `text`. */
+  endSessions(accountId: AccountId, text: string): void;
   /** Figures of the running server; undefined where there is none. */
   serverStats(): Promise<ServerStats | undefined>;
 }

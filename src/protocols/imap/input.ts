@@ -164,11 +164,12 @@ export class Input {
   }
 
   #end(what: Exclude<Wake, "wake">): SessionEnd | Refusal {
+    const { shutdown } = this.#parts;
     switch (what) {
       case "timeout":
         return new SessionEnd("You were silent for too long");
       case "shutdown":
-        return new SessionEnd("The server is going down", "UNAVAILABLE");
+        return new SessionEnd(shutdown.farewell.text, shutdown.farewell.code);
       case "lost":
         return this.#parts.account.lost!;
     }

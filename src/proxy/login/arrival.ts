@@ -1,4 +1,5 @@
 import type { Identity } from "#auth/index.ts";
+import type { Shutdown } from "#base/shutdown.ts";
 import type { PeerInfo, SessionStream } from "#base/stream.ts";
 import type { CommandDecoder } from "#wire/index.ts";
 
@@ -15,6 +16,8 @@ export interface Arrival {
   /** Holds what the client sent behind that command. */
   readonly decoder: CommandDecoder;
   readonly clientId: ClientId | undefined;
+  /** Begins when the session is to end: with the server, or with what its account may do. */
+  readonly shutdown: Shutdown;
 }
 
 /** Serves a client until it is done; a rejection is a bug of ours or a broken connection. */

@@ -19,6 +19,7 @@ import { limits } from "#base/limits.ts";
 import { silentLog } from "#base/log.ts";
 import { Metrics } from "#base/metrics.ts";
 import { systemRandom } from "#base/random.ts";
+import { Shutdown } from "#base/shutdown.ts";
 import { LineClient, selfSigned, serve } from "../testing.ts";
 import type { Served } from "../testing.ts";
 import type { SecureContexts } from "../connection.ts";
@@ -59,7 +60,7 @@ async function world(
     credentials,
     capabilities: ["IMAP4rev1", "SASL-IR", "LITERAL+", "ID"],
     clearTextLogin: "loopback",
-    users: new UserConnections(),
+    users: new UserConnections(new Shutdown()),
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
@@ -256,7 +257,7 @@ test("an account has a limited number of sessions, and gets room back", async (t
   let release = (): void => {};
   const held = new Promise<void>((resolve) => (release = resolve));
   const { port } = await world(t, {
-    users: new UserConnections(1),
+    users: new UserConnections(new Shutdown(), 1),
     start: async ({ stream, tag }) => {
       void stream.write(utf8(`${tag} OK in\r\n`));
       await held;

@@ -14,7 +14,7 @@ import type { Connection } from "../connection.ts";
 import type { ClearTextLogin } from "../settings.ts";
 import type { ClientId, OnLogin, SessionStarter } from "./arrival.ts";
 import type { LoginMetrics } from "./login-metrics.ts";
-import type { UserConnections } from "./user-connections.ts";
+import type { AccountSessions, UserConnections } from "./user-connections.ts";
 
 export interface ImapLoginParts {
   readonly credentials: CredentialCheck;
@@ -34,6 +34,7 @@ export interface ImapLoginParts {
 interface LoggedIn {
   readonly tag: string;
   readonly identity: Identity;
+  readonly sessions: AccountSessions;
 }
 
 /**
@@ -44,14 +45,15 @@ export async function serveImapLogin(connection: Connection, parts: ImapLoginPar
   const login = new ImapLogin(connection, parts);
   const done = await login.run();
   if (done === null) return;
-  const { accountId } = done.identity;
+  const { tag, identity, sessions } = done;
   try {
     const { stream, peer } = connection;
     const { decoder, clientId } = login;
     decoder.literalBytesMax = limits.literalBytesMax;
-    await parts.start({ stream, peer, decoder, clientId, ...done });
+    const { shutdown } = sessions;
+    await parts.start({ stream, peer, decoder, clientId, tag, identity, shutdown });
   } finally {
-    parts.users.leave(accountId);
+    parts.users.leave(sessions);
   }
 }
 
@@ -91,7 +93,7 @@ class ImapLogin {
         if (event === null) return null;
         const loggedIn = await this.#take(event);
         if (this.#ended) {
-          if (loggedIn !== null) this.#parts.users.leave(loggedIn.identity.accountId);
+          if (loggedIn !== null) this.#parts.users.leave(loggedIn.sessions);
           return null;
         }
         if (loggedIn !== null) return loggedIn;
@@ -213,14 +215,17 @@ class ImapLogin {
   ): Promise<LoggedIn | null> {
     const { users, metrics, log } = this.#parts;
     this.#flush();
+    const entry = users.arrive();
     try {
       const identity = await work();
       await this.#welcome(identity, mechanism);
-      if (!users.enter(identity.accountId))
-        throw new Refusal("LIMIT", "You have too many connections");
+      const sessions = users.enter(entry, identity.accountId);
+      if (sessions === "limit") throw new Refusal("LIMIT", "You have too many connections");
+      if (sessions === "ended") throw new Refusal("UNAVAILABLE", "Please log in again");
       metrics.succeeded(mechanism);
-      return { tag, identity };
+      return { tag, identity, sessions };
     } catch (error) {
+      users.giveUp(entry);
       if (error instanceof ConnectionBroken) throw error;
       if (error instanceof ImapSyntaxError) {
         this.#bad(tag, error.message);
