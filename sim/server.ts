@@ -10,7 +10,8 @@ import type { PeerInfo, SessionStream } from "#base/stream.ts";
 import type { AddressTarget, Directory } from "#auth/index.ts";
 import { Delivery } from "#delivery/index.ts";
 import type { FaultRates, ObjectStore, SimulatedDisk } from "#objects/index.ts";
-import { ArrivingBytes, serveImap } from "#protocols/imap/index.ts";
+import { serveImapSession } from "#roles/imap-session.ts";
+import { ArrivingBytes } from "#protocols/imap/index.ts";
 import { serveLmtp } from "#protocols/lmtp/index.ts";
 import { closeStore, type OpenedStore, prepareMessage } from "#store/index.ts";
 import { CommandDecoder } from "#wire/index.ts";
@@ -125,7 +126,7 @@ export class SimServer {
     };
     const identity = { accountId: user.accountId, name: user.name, quota: {} };
     const arrival = { stream: server, peer, identity, tag: "login", decoder: new CommandDecoder() };
-    this.#track(serveImap(arrival, services), cut);
+    this.#track(serveImapSession(arrival, services), cut);
     return client;
   }
 

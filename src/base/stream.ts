@@ -16,6 +16,11 @@ export interface ByteStream {
    *   memory can be used again; a carrier that does not know never calls it
    */
   write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined;
+  /**
+   * Withdraws the pending read, whose promise then never settles: what arrives is for the next
+   * read. False where that cannot be, as there is none, or its bytes are on their way.
+   */
+  withdrawRead?(): boolean;
   /** Sends what is queued, then closes. */
   end(): void;
   /** Closes at once; a pending read gives null. */

@@ -33,6 +33,12 @@ export class MemoryStream implements SessionStream {
     return new Promise((resolve) => (this.#reader = resolve));
   }
 
+  withdrawRead(): boolean {
+    if (this.#reader === undefined) return false;
+    this.#reader = undefined;
+    return true;
+  }
+
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.peer.#ended) {
       const broken = Promise.reject(new ConnectionBroken("Closed"));

@@ -153,6 +153,9 @@ class LayeredStream implements SessionStream {
   read(): Promise<Uint8Array | null> {
     return this.#carrier.read();
   }
+  withdrawRead(): boolean {
+    return this.#carrier.withdrawRead?.() ?? false;
+  }
   write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined {
     return this.#carrier.write(bytes, sent);
   }

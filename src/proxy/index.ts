@@ -18,6 +18,14 @@ export {
   type ListenersParts,
   type ListenOptions,
 } from "./listener.ts";
+export {
+  type FrozenSession,
+  type HeldSessionParts,
+  type Resumption,
+  serveHeld,
+  type SessionEnding,
+  type WaitsFor,
+} from "./held-session.ts";
 export type { Arrival, ClientId, LoginEvent, OnLogin, SessionStarter } from "./login/arrival.ts";
 export { type ImapLoginParts, serveImapLogin } from "./login/imap.ts";
 export { LoginMetrics } from "./login/login-metrics.ts";

@@ -72,6 +72,12 @@ export class SocketStream implements ByteStream {
     return this.#reader.promise;
   }
 
+  withdrawRead(): boolean {
+    if (this.#reader === undefined) return false;
+    this.#reader = undefined;
+    return true;
+  }
+
   write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined {
     if (this.#failure !== undefined || this.#outputEnded) {
       const refused = Promise.reject(

@@ -8,7 +8,7 @@ import {
   openFilesystemObjectStore,
   openLocalSegmentFiles,
 } from "#objects/index.ts";
-import { ArrivingBytes, capabilities, serveImap } from "#protocols/imap/index.ts";
+import { ArrivingBytes, capabilities } from "#protocols/imap/index.ts";
 import { DeliveryLog, serveLmtp } from "#protocols/lmtp/index.ts";
 import {
   closeStore,
@@ -19,6 +19,7 @@ import {
   openStore,
   prepareInSlices,
 } from "#store/index.ts";
+import { serveImapSession } from "./imap-session.ts";
 import type { MailService, MailServiceParts } from "./mail-service.ts";
 
 /**
@@ -54,7 +55,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
   };
   return {
     imapGreetingCapabilities: capabilities.filter((name) => greeted.has(name)),
-    startImap: (arrival) => serveImap(arrival, { ...imap, shutdown: arrival.shutdown }),
+    startImap: (arrival) => serveImapSession(arrival, { ...imap, shutdown: arrival.shutdown }),
     serveLmtp: (connection) => serveLmtp(connection, lmtp),
     desk: { store, delivery, verify: (options) => verify(opened, options) },
     health: () => (journal.state === "open" ? undefined : "The journal does not take records"),

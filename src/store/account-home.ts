@@ -1,3 +1,4 @@
+import type { MailboxNumber } from "#base/brand.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Account } from "./account.ts";
 import type { RecordAddress } from "./index/account-state.ts";
@@ -21,6 +22,8 @@ export interface AccountHome {
   readonly largeBodies: LargeBodyWriter;
   /** Throws `Refusal` UNAVAILABLE while nothing can be written. */
   requireWritable(): void;
+  /** Told of each durable change of a mailbox. */
+  mailboxChanged(account: Account, mailbox: MailboxNumber): void;
   /** Makes a record durable; rejects when it is lost, after having discarded the account. */
   append(account: Account, record: AccountAppend): Promise<JournalPlace>;
   /** Sort keys as they were stored; undefined where there are none. */

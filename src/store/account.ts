@@ -487,5 +487,6 @@ export class Account {
 
   #tell(number: MailboxNumber | 0): void {
     for (const watcher of this.#watchers.get(number) ?? []) watcher();
+    if (number !== 0) this.#home.mailboxChanged(this, number);
   }
 }

@@ -24,6 +24,7 @@ export { type KeyKind, type TextKey } from "./search/key-columns.ts";
 export type { MessageKeys, MessageLinks, Subjects } from "./search/message-keys.ts";
 export { openLocalJournal } from "./journal/local-journal.ts";
 export { JournalCorruption } from "./journal/journal.ts";
+export type { MailboxChange } from "./mailbox-changes.ts";
 export { canonicalMailboxName, hierarchySeparator, superiorNames } from "./mailbox-name.ts";
 export type { BodyReader, PreparedMessage, Quota } from "./ports.ts";
 export {

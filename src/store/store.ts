@@ -17,6 +17,7 @@ import { rollForward } from "./settled/roll-forward.ts";
 import { type SettleTarget } from "./settled/settle-account.ts";
 import { noteDamaged, type SettledObjects, settledObjects } from "./settled/settled-objects.ts";
 import type { StoredKeys } from "./search/message-keys.ts";
+import { MailboxChanges } from "./mailbox-changes.ts";
 import { shardOf } from "./shard.ts";
 import { Slices } from "./slices.ts";
 import { WriteGate } from "./write-gate.ts";
@@ -96,6 +97,8 @@ export class Store implements AccountHome {
   /** How far accounts that left memory were settled. */
   readonly #settledModseqs = new Map<AccountId, number>();
   readonly #gate: WriteGate;
+  /** Durable changes of all mailboxes. */
+  readonly changes = new MailboxChanges();
   events: StoreEvents | undefined;
 
   constructor(options: StoreOptions) {
@@ -250,6 +253,19 @@ export class Store implements AccountHome {
       throw error;
     });
     return this.#gate.count(shared === undefined ? { bytes } : { bytes, shared }, stored);
+  }
+
+  mailboxChanged({ state }: Account, mailbox: MailboxNumber): void {
+    const modseq = state.mailboxes.get(mailbox)?.highestModseq ?? state.modseq;
+    this.changes.tell({ account: state.id, mailbox, modseq });
+  }
+
+  /** Whether a mailbox has changed after `modseq`, or is not there any more. */
+  changedAfter(id: AccountId, mailbox: MailboxNumber, modseq: number): boolean {
+    // What is not in memory has not been changed since it was.
+    const state = this.#opened.get(id)?.account.state;
+    if (state === undefined) return false;
+    return (state.mailboxes.get(mailbox)?.highestModseq ?? Infinity) > modseq;
   }
 
   storedKeys(account: Account): StoredKeys | undefined {

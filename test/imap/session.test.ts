@@ -1,65 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "#base/assert.ts";
-import { latin1, utf8 } from "#base/bytes.ts";
-import { type Clock, systemClock, type Timer } from "#base/clock.ts";
+import { latin1 } from "#base/bytes.ts";
+import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Log, LogFields } from "#base/log.ts";
 import { accountId, MemoryServer } from "../transcripts/memory-server.ts";
-import type { MemoryStream } from "#base/testing.ts";
+import { answer, login, read, say, settle, soon, TestClock } from "./dialogue.ts";
 import { ArrivingBytes } from "#protocols/imap/index.ts";
-
-const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const settle = async (turns = 20): Promise<void> => {
-  for (let i = 0; i < turns; i++) await soon();
-};
-
-/** A client that has read its greeting. */
-async function login(server: MemoryServer): Promise<MemoryStream> {
-  const client = server.serve();
-  assert.match(await read(client), /^login OK \[CAPABILITY /);
-  client.writes.length = 0;
-  return client;
-}
-
-async function read(client: MemoryStream): Promise<string> {
-  const bytes = await client.read();
-  return bytes === null ? "<closed>" : latin1(bytes);
-}
-
-/** Reads up to the tagged answer. */
-async function answer(client: MemoryStream, tag: string): Promise<string> {
-  let text = "";
-  while (!new RegExp(`(^|\r\n)${tag} [^\r]*\r\n$`).test(text)) {
-    const more = await read(client);
-    if (more === "<closed>") return text + more;
-    text += more;
-  }
-  return text;
-}
-
-const say = (client: MemoryStream, text: string): void => void client.write(utf8(text));
-
-/** Time that a test moves on. */
-class TestClock implements Clock {
-  #now = 1_700_000_000_000;
-  #timers: { at: number; run: () => void }[] = [];
-  now = (): number => this.#now;
-  monotonic = (): number => this.#now;
-  after(ms: number, run: () => void): Timer {
-    const timer = { at: this.#now + ms, run };
-    this.#timers.push(timer);
-    return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
-  }
-  yield = (): Promise<void> => soon();
-  async advance(ms: number): Promise<void> {
-    this.#now += ms;
-    const due = this.#timers.filter((timer) => timer.at <= this.#now);
-    this.#timers = this.#timers.filter((timer) => timer.at > this.#now);
-    for (const timer of due) timer.run();
-    await settle();
-  }
-}
 
 class TestLog implements Log {
   readonly errors: [LogFields, string][] = [];

@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
     first: { type: "string" },
     "keep-going": { type: "boolean" },
     outcomes: { type: "boolean" },
+    freezing: { type: "boolean", default: false },
   },
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -32,7 +33,10 @@ const started = systemClock.monotonic();
 let [seeds, commands, failures] = [0, 0, 0];
 for (; seeds < count; seeds++) {
   try {
-    const summary = await runSeed(first + seeds, single ? { trace: say } : {});
+    const summary = await runSeed(first + seeds, {
+      freezing: options.freezing,
+      ...(single ? { trace: say } : {}),
+    });
     commands += summary.commands;
     for (const [outcome, times] of summary.outcomes)
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + times);

@@ -19,6 +19,22 @@ for (const first of [1, 1001, 2001, 3001])
     assert.ok(commands > seedsPerTest * 30);
   });
 
+test("the same with every session frozen and thawed between every two commands", async () => {
+  let commands = 0;
+  for (let seed = 4001; seed < 4001 + seedsPerTest; seed++)
+    commands += (await runSeed(seed, { freezing: true })).commands;
+  assert.ok(commands > seedsPerTest * 30);
+});
+
+test("a frozen conversation is word for word the one that was not frozen", async () => {
+  const lines = async (freezing: boolean): Promise<string[]> => {
+    const said: string[] = [];
+    await runSeed(23, { freezing, trace: (line) => void said.push(line) });
+    return said;
+  };
+  assert.deepEqual(await lines(true), await lines(false));
+});
+
 test("views were thawed all the time", () => {
   assert.ok(twinCount.value > 1_000);
 });

@@ -26,6 +26,8 @@ export interface RunSummary {
 export interface RunOptions {
   /** Called with every line of the conversation. */
   readonly trace?: (line: string) => void;
+  /** Every session is frozen and thawed between every two commands, and inside IDLE. */
+  readonly freezing?: boolean;
 }
 
 /** Errors: `Disagreement` with the seed and the last commands. */
@@ -66,7 +68,7 @@ class Run {
   readonly #sessions: SessionModel[] = [];
   #sessionCount = 0;
 
-  constructor(seed: number, { trace }: RunOptions) {
+  constructor(seed: number, { trace, freezing = false }: RunOptions) {
     this.#seed = seed;
     this.#trace = trace;
     const dice = new Dice(seed);
@@ -74,7 +76,8 @@ class Run {
     const clock = new ManualClock(Date.UTC(2026, 1, 27, 21));
     const messages = dice.oneIn(5) ? dice.between(8, 30) : undefined;
     const quota = messages === undefined ? {} : { messages };
-    this.#server = new MemoryServer({ clock, log: this.#log(), quota });
+    const freezeAfterMs = freezing ? 0 : undefined;
+    this.#server = new MemoryServer({ clock, log: this.#log(), quota, freezeAfterMs });
     const account = new ModelAccount(messages);
     this.#world = { dice, clock, account, contents: [], memories: [] };
   }

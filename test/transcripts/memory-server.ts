@@ -1,16 +1,12 @@
 /** A store and IMAP sessions in memory, for transcripts and session tests. */
 import type { AccountId, Epoch } from "#base/brand.ts";
+import { serveImapSession } from "#roles/imap-session.ts";
 import { concatBytes } from "#base/bytes.ts";
 import { type Clock, systemClock } from "#base/clock.ts";
 import { type Log, silentLog } from "#base/log.ts";
 import { Shutdown } from "#base/shutdown.ts";
 import type { SessionStream } from "#base/stream.ts";
-import {
-  ArrivingBytes,
-  capabilities,
-  type ImapServices,
-  serveImap,
-} from "#protocols/imap/index.ts";
+import { ArrivingBytes, capabilities, type ImapServices } from "#protocols/imap/index.ts";
 import { type Account, AccountState, type Quota, Store } from "#store/index.ts";
 import type { Journal, JournalEntry, JournalPlace } from "../../src/store/journal/journal.ts";
 import { readJournaled } from "../../src/store/journaled-contents.ts";
@@ -58,6 +54,8 @@ export interface MemoryServerOptions {
   readonly quota?: Quota;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** Sessions are frozen whenever their client is silent for so long. */
+  readonly freezeAfterMs?: number | undefined;
 }
 
 export class MemoryServer implements TranscriptServer {
@@ -70,7 +68,7 @@ export class MemoryServer implements TranscriptServer {
   readonly #quota: Quota;
 
   constructor(options: MemoryServerOptions = {}) {
-    const { clock = systemClock, log = silentLog } = options;
+    const { clock = systemClock, log = silentLog, freezeAfterMs } = options;
     this.#quota = options.quota ?? {};
     const journal = this.journal as unknown as Journal;
     this.store = new Store({
@@ -94,6 +92,7 @@ export class MemoryServer implements TranscriptServer {
       shutdown: this.shutdown,
       prepareMessage,
       arrivingBytes: new ArrivingBytes(),
+      freezeAfterMs,
     };
   }
 
@@ -105,7 +104,7 @@ export class MemoryServer implements TranscriptServer {
   serve(wrap: (stream: MemoryStream) => SessionStream = (stream) => stream): MemoryStream {
     const [client, server] = memoryStreams();
     this.sessions.push(
-      serveImap(
+      serveImapSession(
         {
           stream: wrap(server),
           peer: {

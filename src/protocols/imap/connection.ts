@@ -1,12 +1,17 @@
 import { errorText, Refusal } from "#base/assert.ts";
+import { FormatError } from "#base/bytes.ts";
 import type { Log } from "#base/log.ts";
 import { limits } from "#base/limits.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import type { Account } from "#store/index.ts";
+import { CommandDecoder } from "#wire/index.ts";
 import type { Command, CommandName, DecodeEvent } from "#wire/index.ts";
 import type { CommandPolicy } from "./command-spec.ts";
 import { capabilities, commands } from "./command-table.ts";
 import { runAppend } from "./commands/append.ts";
+import { untilDone } from "./commands/idle.ts";
+import { freeze, thaw } from "./freeze.ts";
+import { decodeFrozenSession, type FrozenSession } from "./frozen-session.ts";
 import { Input } from "./input.ts";
 import { Output } from "./output.ts";
 import {
@@ -14,47 +19,131 @@ import {
   type Completion,
   completionOf,
   endOf,
+  FreezeDue,
   no,
   ok,
   SessionEnd,
   writeBye,
   writeStatus,
 } from "./responses.ts";
-import { type ImapArrival, type ImapServices, Session } from "./session.ts";
+import {
+  type ImapArrival,
+  type ImapEnding,
+  type ImapReturn,
+  type ImapServices,
+  Session,
+  type SessionArrival,
+} from "./session.ts";
 import { sync } from "./sync.ts";
 
 /**
- * Runs the session of a client that has logged in until it ends; never rejects. Answers the command
- * that logged in first.
+ * Runs the session of a client that has logged in until it ends or is frozen; never rejects.
+ * Answers the command that logged in first.
  */
-export async function serveImap(arrival: ImapArrival, services: ImapServices): Promise<void> {
-  const { identity, peer, stream } = arrival;
+export async function serveImap(arrival: ImapArrival, services: ImapServices): Promise<ImapEnding> {
+  const opened = await openSession(arrival, services, { silentMs: 0 });
+  if (!(opened instanceof Session)) {
+    const output = new Output(arrival.stream, services.clock, () => undefined);
+    writeStatus(output, arrival.tag, completionOf(opened.error, services.log));
+    writeBye(output, "The account cannot be opened", "UNAVAILABLE");
+    await end(arrival.stream, output);
+    return ended;
+  }
+  const greeting = ok("Logged in", `CAPABILITY ${capabilities.join(" ")}`);
+  return serve(opened, async () => writeStatus(opened.output, arrival.tag, greeting));
+}
+
+/**
+ * Goes on with a session that was frozen; never rejects. Where that cannot be the client gets BYE
+ * with the reason.
+ */
+export async function resumeImap(
+  returned: ImapReturn,
+  services: ImapServices,
+): Promise<ImapEnding> {
+  const { stream, silentMs, identity } = returned;
+  let frozen: FrozenSession;
+  const refuse = async (text: string, code?: string): Promise<ImapEnding> => {
+    const output = new Output(stream, services.clock, () => undefined);
+    writeBye(output, text, code);
+    await end(stream, output);
+    return ended;
+  };
+  try {
+    frozen = decodeFrozenSession(returned.frozen);
+    if (frozen.accountId !== identity.accountId) throw new FormatError("Another account's session");
+  } catch (error) {
+    services.log.error({ error: errorText(error) }, "A frozen session cannot be read");
+    return refuse("Internal error, see the server's log", "SERVERBUG");
+  }
+  const arrival = { ...returned, decoder: new CommandDecoder() };
+  if (returned.input !== undefined) arrival.decoder.push(returned.input);
+  const session = await openSession(arrival, services, { silentMs });
+  if (!(session instanceof Session)) return refuse("The account cannot be opened", "UNAVAILABLE");
+  return serve(session, async () => {
+    const reason = thaw(frozen, session);
+    if (reason !== undefined) throw new SessionEnd(thawRefusals[reason], "UNAVAILABLE");
+    const { idleTag } = session;
+    if (idleTag === undefined) return;
+    const run = (): ReturnType<typeof untilDone> => untilDone(session);
+    await answer(session, { name: "IDLE", tag: idleTag, allowExpunge: true, run });
+  });
+}
+
+const ended: ImapEnding = { kind: "ended" };
+
+const thawRefusals = {
+  stale: "Too much has happened meanwhile, please select again",
+  gone: "The selected mailbox is not there any more",
+} as const;
+
+async function openSession(
+  arrival: SessionArrival,
+  services: ImapServices,
+  { silentMs }: { readonly silentMs: number },
+): Promise<Session | { readonly error: unknown }> {
+  const { identity, peer, stream, decoder } = arrival;
+  const { clock, shutdown, freezeAfterMs } = services;
   const log = services.log.child({ account: identity.accountId, peer: peer.address });
   let account: Account;
   try {
     account = await services.store.open(identity.accountId, identity);
   } catch (error) {
-    const output = new Output(stream, services.clock, () => undefined);
-    writeStatus(output, arrival.tag, completionOf(error, log));
-    writeBye(output, "The account cannot be opened", "UNAVAILABLE");
-    await end(stream, output);
-    return;
+    return { error };
   }
-  const output = new Output(stream, services.clock, () => account.durable());
-  const { clock, shutdown } = services;
-  const input = new Input({ stream, decoder: arrival.decoder, output, account, clock, shutdown });
-  const session = new Session(arrival, services, { account, output, input, log, capabilities });
+  const output = new Output(stream, clock, () => account.durable());
+  const parts = { stream, decoder, output, account, clock, shutdown, freezeAfterMs, silentMs };
+  const input = new Input(parts);
+  return new Session(arrival, services, { account, output, input, log, capabilities });
+}
+
+/** Runs a session from its beginning, or from where it was frozen. */
+async function serve(session: Session, begin: () => Promise<unknown>): Promise<ImapEnding> {
+  const { output, input, stream } = session;
   try {
-    writeStatus(output, arrival.tag, ok("Logged in", `CAPABILITY ${capabilities.join(" ")}`));
+    await begin();
     await run(session);
     await output.flush();
     stream.end();
+    return ended;
   } catch (error) {
+    if (error instanceof FreezeDue) return await frozenOf(session);
     await endByError(session, error);
+    return ended;
   } finally {
     input.close();
     session.deselect();
-    services.store.close(account);
+    session.services.store.close(session.account);
+  }
+}
+
+async function frozenOf(session: Session): Promise<ImapEnding> {
+  try {
+    return { kind: "frozen", ...freeze(session) };
+  } catch (error) {
+    // Too much happened to the mailbox while nobody looked.
+    await endByError(session, error);
+    return ended;
   }
 }
 
@@ -103,7 +192,7 @@ async function run(session: Session): Promise<void> {
   const { input, output } = session;
   let errors = 0;
   while (!session.ended) {
-    const waiting = input.nextEvent();
+    const waiting = input.nextEvent(true);
     const event = waiting instanceof Promise ? await waiting : waiting;
     if (waiting !== event) session.startSlice();
     const answer = respond(session, event);
@@ -120,7 +209,7 @@ function respond(session: Session, event: DecodeEvent): boolean | Promise<boolea
   const { output } = session;
   switch (event.kind) {
     case "command":
-      return answer(session, event.command);
+      return runCommand(session, event.command);
     case "continue":
       output.continuation("OK");
       return false;
@@ -138,24 +227,39 @@ function respond(session: Session, event: DecodeEvent): boolean | Promise<boolea
   }
 }
 
-/** Runs a command and answers it. */
-async function answer(session: Session, command: Command): Promise<boolean> {
-  const { output } = session;
-  const spec = commands.get(command.name);
-  let completion: Completion | void;
-  try {
-    completion = spec === undefined ? notHere(command.name) : refuse(session, spec);
-    if (completion === undefined) completion = await spec!.run(session, command);
-  } catch (error) {
-    completion = completionOf(error, session.log);
-    if (!output.atLineStart()) throw error;
-  }
+function runCommand(session: Session, command: Command): Promise<boolean> {
+  const { name, tag } = command;
+  const spec = commands.get(name);
   const uid = "uid" in command && command.uid;
   const allowExpunge = spec?.usesSeqs !== true || uid;
-  return finish(session, command.tag, {
-    completion: completion ?? ok(`${command.name} completed`),
+  return answer(session, {
+    name,
+    tag,
     allowExpunge: spec?.sync === false ? undefined : allowExpunge,
+    run: () =>
+      spec === undefined ? notHere(name) : (refuse(session, spec) ?? spec.run(session, command)),
   });
+}
+
+interface Work {
+  readonly name: CommandName;
+  readonly tag: string;
+  readonly allowExpunge: Ending["allowExpunge"];
+  run(): Completion | void | Promise<Completion | void>;
+}
+
+/** Runs a command, or the rest of one, and answers it; true where the client broke the grammar. */
+async function answer(session: Session, work: Work): Promise<boolean> {
+  let completion: Completion | void;
+  try {
+    completion = await work.run();
+  } catch (error) {
+    completion = completionOf(error, session.log);
+    if (!session.output.atLineStart()) throw error;
+  }
+  const { name, tag, allowExpunge } = work;
+  completion ??= ok(`${name} completed`);
+  return finish(session, tag, { completion, allowExpunge });
 }
 
 interface Ending {

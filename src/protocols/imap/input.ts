@@ -6,7 +6,7 @@ import { type ByteStream, ConnectionBroken } from "#base/stream.ts";
 import type { Account } from "#store/index.ts";
 import type { CommandDecoder, DecodeEvent, LineEvent } from "#wire/index.ts";
 import type { Output } from "./output.ts";
-import { SessionEnd } from "./responses.ts";
+import { FreezeDue, SessionEnd } from "./responses.ts";
 
 interface InputParts {
   readonly stream: ByteStream;
@@ -15,10 +15,14 @@ interface InputParts {
   readonly account: Account;
   readonly clock: Clock;
   readonly shutdown: Shutdown;
+  /** Silence after which a session that may be frozen is; 0: at once, undefined: never. */
+  readonly freezeAfterMs: number | undefined;
+  /** How long the client had been silent when the session was frozen. */
+  readonly silentMs?: number;
 }
 
 /** What ends a wait for the client, besides its bytes. */
-type Wake = "wake" | "timeout" | "shutdown" | "lost";
+type Wake = "wake" | "timeout" | "shutdown" | "lost" | "freeze";
 
 /**
  * What the client says. Before it waits for the client it sends what was written; while it waits
@@ -34,13 +38,16 @@ export class Input {
   #woken: Wake | undefined;
   #resume: (() => void) | undefined;
   #timer: Timer | undefined;
+  #freezeTimer: Timer | undefined;
   /** Monotonic milliseconds of the last sign of life. */
   #heardAt = 0;
+  /** A command has been answered here. */
+  #answered = false;
   #silenceMs: number = limits.imapIdleTimeoutMs;
 
   constructor(parts: InputParts) {
     this.#parts = parts;
-    this.#heardAt = parts.clock.monotonic();
+    this.#heardAt = parts.clock.monotonic() - (parts.silentMs ?? 0);
     this.#stops.push(
       parts.account.watchLoss(() => this.#interrupt("lost")),
       parts.shutdown.whenBegun(() => this.#interrupt("shutdown")),
@@ -58,32 +65,45 @@ export class Input {
   close(): void {
     for (const stop of this.#stops) stop();
     this.#timer?.cancel();
+    this.#freezeTimer?.cancel();
   }
 
-  /** The next event of the decoder. Errors: `SessionEnd`, `ConnectionBroken`, `Refusal`. */
-  nextEvent(): DecodeEvent | Promise<DecodeEvent> {
+  /** Milliseconds since the last sign of life. */
+  get silentForMs(): number {
+    return this.#parts.clock.monotonic() - this.#heardAt;
+  }
+
+  /**
+   * The next event of the decoder. Errors: `SessionEnd`, `ConnectionBroken`, `Refusal`, and
+   * `FreezeDue` with `mayFreeze`.
+   */
+  nextEvent(mayFreeze = false): DecodeEvent | Promise<DecodeEvent> {
     const event = this.#parts.decoder.next();
-    return event.kind === "more" ? this.#awaitEvent() : event;
+    return event.kind === "more" ? this.#awaitEvent(mayFreeze) : event;
   }
 
-  async #awaitEvent(): Promise<DecodeEvent> {
+  async #awaitEvent(mayFreeze: boolean): Promise<DecodeEvent> {
     const { clock, decoder } = this.#parts;
     // A command that took long was no silence of the client.
-    this.#heardAt = clock.monotonic();
+    if (this.#answered) this.#heardAt = clock.monotonic();
+    this.#answered = true;
     for (;;) {
-      await this.#wait();
+      await this.#wait(mayFreeze);
       this.#woken = undefined;
       const event = decoder.next();
       if (event.kind !== "more") return event;
     }
   }
 
-  /** The next line outside the command grammar, or "wake" after `wake`. Errors as above. */
+  /**
+   * The next line outside the command grammar, or "wake" after `wake`. Errors as above, `FreezeDue`
+   * among them.
+   */
   async nextLine(): Promise<LineEvent | "wake"> {
     for (;;) {
       const line = this.#parts.decoder.readLine();
       if (line.kind !== "more") return line;
-      await this.#wait();
+      await this.#wait(true);
       if (this.#woken === "wake") {
         this.#woken = undefined;
         return "wake";
@@ -113,9 +133,22 @@ export class Input {
   }
 
   /** Sends what was written, then waits for bytes, which it gives to the decoder, or for `wake`. */
-  async #wait(): Promise<void> {
+  async #wait(mayFreeze: boolean): Promise<void> {
     await this.#parts.output.flush();
+    try {
+      await this.#waitForInput(mayFreeze);
+    } finally {
+      this.#freezeTimer?.cancel();
+      this.#freezeTimer = undefined;
+    }
+  }
+
+  async #waitForInput(mayFreeze: boolean): Promise<void> {
     for (;;) {
+      if (this.#woken === "freeze") {
+        this.#woken = undefined;
+        if (this.#canFreeze()) throw new FreezeDue();
+      }
       if (this.#woken === "wake") return;
       if (this.#woken !== undefined) throw this.#end(this.#woken);
       if (this.#broken !== undefined) throw this.#broken;
@@ -125,13 +158,36 @@ export class Input {
         this.#arrived = undefined;
         return;
       }
+      if (mayFreeze && this.#parts.freezeAfterMs === 0 && this.#canFreeze()) throw new FreezeDue();
       this.#read();
       this.#startTimer();
+      if (mayFreeze) this.#startFreezeTimer();
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#resume = resolve;
       await promise;
       this.#resume = undefined;
     }
+  }
+
+  /** Looks once more whether the session rests, and stops reading. */
+  #canFreeze(): boolean {
+    const { decoder, stream } = this.#parts;
+    if (this.#arrived !== undefined || this.#broken !== undefined || !decoder.atRest) return false;
+    // Whose time is over hears of it now.
+    if (this.silentForMs >= this.#silenceMs) return false;
+    if (this.#reading && stream.withdrawRead?.() !== true) return false;
+    this.#reading = false;
+    return true;
+  }
+
+  #startFreezeTimer(): void {
+    const { clock, decoder, freezeAfterMs } = this.#parts;
+    if (freezeAfterMs === undefined || freezeAfterMs === 0) return;
+    if (this.#freezeTimer !== undefined || !decoder.atRest) return;
+    this.#freezeTimer = clock.after(freezeAfterMs, () => {
+      this.#freezeTimer = undefined;
+      if (this.#resume !== undefined && this.#woken === undefined) this.#interrupt("freeze");
+    });
   }
 
   /** Starts a read if there is none. */
@@ -163,7 +219,7 @@ export class Input {
     });
   }
 
-  #end(what: Exclude<Wake, "wake">): SessionEnd | Refusal {
+  #end(what: Exclude<Wake, "wake" | "freeze">): SessionEnd | Refusal {
     const { shutdown } = this.#parts;
     switch (what) {
       case "timeout":

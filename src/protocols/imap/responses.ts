@@ -24,6 +24,11 @@ export class SessionEnd extends Error {
   }
 }
 
+/** The session is to be frozen: nobody reads from its stream any more. */
+export class FreezeDue extends Error {
+  override readonly name = "FreezeDue";
+}
+
 export function ok(text: string, code?: string): Completion {
   return { status: "OK", code, text };
 }
@@ -61,7 +66,8 @@ export function endOf(error: unknown): SessionEnd | undefined {
 export function completionOf(error: unknown, log: Log): Completion {
   if (error instanceof ImapSyntaxError) return bad(error.message, error.code);
   if (error instanceof Refusal) return no(error.message, error.code);
-  if (error instanceof ConnectionBroken || endOf(error) !== undefined) throw error;
+  if (error instanceof ConnectionBroken || error instanceof FreezeDue) throw error;
+  if (endOf(error) !== undefined) throw error;
   log.error(
     { error: errorText(error), stack: error instanceof Error ? error.stack : undefined },
     "A command failed",

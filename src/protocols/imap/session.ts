@@ -1,5 +1,5 @@
 import { assert, Refusal } from "#base/assert.ts";
-import type { AccountId } from "#base/brand.ts";
+import type { AccountId, MailboxNumber } from "#base/brand.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Shutdown } from "#base/shutdown.ts";
@@ -30,6 +30,34 @@ export interface ImapArrival {
   readonly decoder: CommandDecoder;
 }
 
+/** A session that was frozen, and the connection that it goes on with. */
+export interface ImapReturn {
+  readonly stream: SessionStream;
+  readonly peer: PeerInfo;
+  /** Looked up again: rights may have changed meanwhile. */
+  readonly identity: ImapArrival["identity"];
+  /** What `serveImap` gave. */
+  readonly frozen: Uint8Array;
+  /** What the client has said since. */
+  readonly input?: Uint8Array | undefined;
+  /** How long the client has been silent. */
+  readonly silentMs: number;
+}
+
+/** How the service of a session ended. */
+export type ImapEnding =
+  | { readonly kind: "ended" }
+  /** Nothing was said to the client; the connection is whole, and nobody reads from it. */
+  | {
+      readonly kind: "frozen";
+      readonly frozen: Uint8Array;
+      /** The client idles: it is to be told of changes after this modseq of the mailbox. */
+      readonly waitsFor: { readonly mailbox: MailboxNumber; readonly modseq: number } | undefined;
+      /** An IDLE is under way: the client wants a sign of life now and then. */
+      readonly idling: boolean;
+      readonly silentMs: number;
+    };
+
 /** What sessions need of their surroundings; `roles` hands it in. */
 export interface ImapServices {
   readonly store: Store;
@@ -43,6 +71,8 @@ export interface ImapServices {
   ): PreparedMessage | Promise<PreparedMessage>;
   /** Memory for messages that are arriving, shared by all sessions. */
   readonly arrivingBytes: ArrivingBytes;
+  /** A session whose client is silent for so long is frozen; 0: at once, undefined: never. */
+  readonly freezeAfterMs?: number | undefined;
 }
 
 /** A selected mailbox. */
@@ -65,6 +95,9 @@ export interface Enabled {
   /** RFC 6855 §3 */
   utf8: boolean;
 }
+
+/** What a session takes of the connection that it serves. */
+export type SessionArrival = Pick<ImapArrival, "stream" | "peer" | "identity" | "decoder">;
 
 interface SessionContext {
   readonly account: Account;
@@ -97,9 +130,12 @@ export class Session {
   /** The result of the last SEARCH RETURN (SAVE) as ranges of uids. RFC 5182 §2 */
   saved: Ranges = noRanges;
 
+  /** Of the IDLE that is under way. */
+  idleTag: string | undefined;
+
   #sliceEnd = 0;
 
-  constructor(arrival: ImapArrival, services: ImapServices, parts: SessionContext) {
+  constructor(arrival: SessionArrival, services: ImapServices, parts: SessionContext) {
     this.services = services;
     this.clock = services.clock;
     this.log = parts.log;

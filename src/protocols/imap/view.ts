@@ -113,11 +113,13 @@ export class View {
 
   /** What `restore` needs. */
   get numbers(): ViewNumbers {
+    this.refresh();
     return {
       mailbox: this.mailbox.number,
       uidValidity: this.mailbox.uidValidity,
       seenModseq: this.#seenModseq,
-      expungeModseq: this.#expungeModseq,
+      // Where nothing went since then the newest number says the same, and is good for longer.
+      expungeModseq: this.#gone.length === 0 ? this.#goneModseq : this.#expungeModseq,
       uidNextSeen: this.#uidNextSeen,
       recentFloor: this.#recentFloor,
     };

@@ -96,6 +96,11 @@ export class CommandDecoder {
     return this.#input.length;
   }
 
+  /** Nothing waits here and no command is under way: a new decoder would be in the same state. */
+  get atRest(): boolean {
+    return this.#state === "command" && this.#framed === 0 && this.#input.length === 0;
+  }
+
   /** Octets of all commands and lines that were given out whole; a replay starts after them. */
   get consumed(): number {
     return this.#input.total - this.#input.length;

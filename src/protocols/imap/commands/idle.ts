@@ -11,30 +11,37 @@ export const idle: CommandSpec<PlainCommand> = {
   name: "IDLE",
   state: "authenticated",
   capabilities: ["IDLE"],
-  async run(session) {
-    const { account, input, output, selected } = session;
-    output.continuation("idling");
-    const stop =
-      selected === undefined
-        ? undefined
-        : account.watch(selected.view.mailbox.number, () => input.wake());
-    const keepAlive = new KeepAlive(session);
-    try {
-      return await untilDone(session, keepAlive);
-    } finally {
-      keepAlive.stop();
-      stop?.();
-    }
+  run(session, command) {
+    session.output.continuation("idling");
+    session.idleTag = command.tag;
+    return untilDone(session);
   },
 };
 
-async function untilDone(session: Session, keepAlive: KeepAlive): Promise<Completion | void> {
+/** Waits for DONE; also for an IDLE that began before the session was frozen. */
+export async function untilDone(session: Session): Promise<Completion | void> {
+  const { account, input, selected } = session;
+  const stop =
+    selected === undefined
+      ? undefined
+      : account.watch(selected.view.mailbox.number, () => input.wake());
+  const keepAlive = new KeepAlive(session);
+  try {
+    return await tellUntilDone(session, keepAlive);
+  } finally {
+    keepAlive.stop();
+    stop?.();
+  }
+}
+
+async function tellUntilDone(session: Session, keepAlive: KeepAlive): Promise<Completion | void> {
   const { input } = session;
   for (;;) {
     if (session.selected !== undefined) await sync(session, true);
     keepAlive.write();
     const line = await input.nextLine();
     if (line === "wake") continue;
+    session.idleTag = undefined;
     if (line.kind === "fatal") throw new SessionEnd(line.text);
     if (line.kind === "line") return isDoneLine(line.bytes) ? undefined : bad("Expected DONE");
   }
