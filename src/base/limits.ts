@@ -309,6 +309,28 @@ export const limits = {
   collectedHeapBytesMax: 32 * MiB,
   /** Connections that the kernel keeps waiting for us, per listener. */
   acceptBacklog: 1_024,
+
+  // Parked sessions
+  /** Sessions that one process may park. */
+  parkedSessionsMax: 1_000_000,
+  /** Memory for what they are frozen to, with their addresses and the like. */
+  parkedBytesMax: 1024 * MiB,
+  /** Tag, transport state and frozen session of one of them. */
+  parkedBytesOfRowMax: 64 * KiB,
+  parkedTagBytesMax: 255,
+  /** Mailboxes that one of them may wait for. */
+  parkedWaitsMax: 100,
+  /** Deadlines of parked sessions that come due together. */
+  parkedTickMs: 1_000,
+  /** An account id or an address that many rows share. */
+  internedTextBytesMax: 64,
+  /** Rows by which a table grows at a time. */
+  rowsPerGrowth: 4_096,
+  /** Descriptors that are reported ready in one batch. */
+  readyBatchMax: 1_024,
+  /** Descriptors that are passed to another process at a time (Linux allows 253), with their bytes. */
+  passedDescriptorsMax: 250,
+  passedBytesMax: 8 * MiB,
 } as const;
 
 assert(limits.messageBytesMax <= limits.appendBytesMax, "A message fits an APPEND");
@@ -325,3 +347,9 @@ assert(limits.batchEntriesMax <= 0x1_0000, "Positions have 16 bits for the entry
 assert(limits.batchBytesMax < limits.journalQueueBytesMax, "The journal's queue fills a batch");
 assert(limits.penaltyDelayMsMin <= limits.penaltyDelayMsMax, "Delays grow up to their limit");
 assert(limits.penaltyDelayMsMax < limits.preLoginTimeoutMs, "A delayed login is still answered");
+assert(
+  limits.parkedBytesOfRowMax +
+    limits.passedDescriptorsMax * limits.parkedWaitsMax * (limits.internedTextBytesMax + 32) <
+    limits.passedBytesMax / 2,
+  "Half of what is passed at a time has room for waits and a last session",
+);
