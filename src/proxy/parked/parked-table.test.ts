@@ -145,6 +145,36 @@ describe("parked table", () => {
     assert.equal(clock.timers, 0, "no timer without deadlines");
   });
 
+  test("thousands of accounts, addresses and mailboxes are kept apart", () => {
+    const { table, woken } = setUp();
+    const count = 9_000;
+    const rows = Array.from({ length: count }, (_, i) =>
+      table.add(
+        sessionOf({
+          descriptor: i,
+          account: `account${i >> 1}`,
+          address: `2001:db8::${i.toString(16)}`,
+          waits: [{ account: `account${i >> 1}`, mailbox: 1 + (i % 2), told: i }],
+          frozen: utf8(`state${i}`),
+        }),
+      ),
+    );
+    assert.equal(new Set(rows).size, count);
+    assert.equal(table.mailboxes, count);
+    for (let i = 0; i < count; i += 3) table.remove(rows[i]!);
+    for (let i = 0; i < count; i++) {
+      const here = i % 3 === 0 ? 0 : 1;
+      assert.equal(table.countOfAddress(`2001:db8::${i.toString(16)}`), here);
+      table.changed(`account${i >> 1}`, 1 + (i % 2), i);
+      assert.equal(woken.length, 0);
+      table.changed(`account${i >> 1}`, 1 + (i % 2), i + 1);
+      assert.deepEqual(woken.splice(0), here === 0 ? [] : [{ rows: [rows[i]], cause: "changed" }]);
+      if (here === 1) assert.equal(String(Buffer.from(table.take(rows[i]!).frozen)), `state${i}`);
+    }
+    assert.equal(table.count, 0);
+    assert.equal(table.bytes.strings, 0);
+  });
+
   test("what is beyond a limit changes nothing", () => {
     const { table, readiness } = setUp({ sessionsMax: 4, bytesMax: 3 * 65_536 });
     const refused = [

@@ -270,7 +270,10 @@ export class ParkedTable {
     return this.#states[row] === parked;
   }
 
-  /** Parks a woken session again as it is, with a new deadline (Infinity: none). */
+  /**
+   * Parks a woken session again as it is, with a new deadline (Infinity: none). One that was woken by
+   * a change, and told of it, is taken and added anew: as it is it would be woken again at once.
+   */
   rearm(row: number, deadlineMs: number): void {
     this.#check(row);
     assert(this.#states[row] !== parked, "A session is rearmed after it was woken");
@@ -449,7 +452,7 @@ export class ParkedTable {
   }
 
   #copy(place: number, length: number): Uint8Array {
-    return Uint8Array.from(this.#slab.view(place, length));
+    return this.#slab.view(place, length).slice();
   }
 
   #check(row: number): void {
