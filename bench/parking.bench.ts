@@ -15,6 +15,7 @@ import { type AddressInfo, type Socket, connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "#base/clock.ts";
+import { giveMemoryBack } from "#objects/index.ts";
 import { systemRandom } from "#base/random.ts";
 import {
   closeDescriptor,
@@ -138,7 +139,11 @@ function holder(): void {
     changedRows = 0;
     if (question.what === "transport") transportBytes = question.bytes!;
     if (question.what === "count" || question.what === "thaw") mode = question.what;
-    if (question.what === "collect") globalThis.gc?.();
+    if (question.what === "collect") {
+      // As the server does when it has nothing else to do.
+      globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
+      giveMemoryBack();
+    }
     if (question.what === "changed") {
       const changes = [...table.watched()].filter(({ mailbox }) => mailbox === 1);
       const start = performance.now();

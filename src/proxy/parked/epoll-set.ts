@@ -1,3 +1,4 @@
+import { Bug } from "#base/assert.ts";
 import { limits } from "#base/limits.ts";
 import { hasEnded, linux, systemCalls } from "./system-calls.ts";
 import type { Poll, SystemCalls } from "./system-calls.ts";
@@ -66,7 +67,8 @@ export class EpollSet implements Readiness {
   }
 
   rearm(descriptor: number, row: number, generation: number): void {
-    this.#control(linux.EPOLL_CTL_MOD, descriptor, row, generation);
+    if (!this.#control(linux.EPOLL_CTL_MOD, descriptor, row, generation))
+      throw new Bug(`Descriptor ${descriptor} is not watched: error ${this.#calls.errno()}`);
   }
 
   /** Needed even before a close: the connection may live on under another descriptor. */

@@ -145,6 +145,20 @@ describe("parked table", () => {
     assert.equal(clock.timers, 0, "no timer without deadlines");
   });
 
+  test("a session that cannot be watched again after it did not leave is over", () => {
+    const { table, readiness, woken } = setUp();
+    const [stays, ends] = [10, 11].map((descriptor) => table.add(sessionOf({ descriptor })));
+    table.startLeaving(stays!);
+    table.startLeaving(ends!);
+    table.cancelLeaving(stays!);
+    readiness.watchedMax = 1;
+    assert.deepEqual(woken, []);
+    table.cancelLeaving(ends!);
+    assert.deepEqual(woken, [{ rows: [ends], cause: "hang-up" }]);
+    assert.equal(table.remove(ends!), 11);
+    assert.ok(table.isParked(stays!));
+  });
+
   test("thousands of accounts, addresses and mailboxes are kept apart", () => {
     const { table, woken } = setUp();
     const count = 9_000;

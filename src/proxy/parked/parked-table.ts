@@ -376,9 +376,11 @@ export class ParkedTable {
     this.#check(row);
     assert(this.#states[row] === leaving, "It was on its way");
     this.#states[row] = parked;
-    // Had there been no room for it, it would not have been here before.
-    this.#parts.readiness.watch(this.#descriptors[row]!, row, this.#generations[row]!);
-    this.#lookForMissed(row);
+    const generation = this.#generations[row]!;
+    if (this.#parts.readiness.watch(this.#descriptors[row]!, row, generation))
+      this.#lookForMissed(row);
+    // Others have taken its room in the kernel meanwhile: nobody would hear its client any more.
+    else this.#wake([row], "hang-up");
   }
 
   /** No more deadlines; the descriptors stay open. */

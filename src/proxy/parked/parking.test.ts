@@ -243,6 +243,23 @@ describe("parked connections", { skip }, () => {
     assert.equal(String((await heard)[0]), "* BYE\r\n");
   });
 
+  test("what a peer sent before it closed a Unix socket is read first", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "roost-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const { pair } = await loopback(t, { path: join(folder, "socket") });
+    const seen: string[] = [];
+    const table = newTable(t, (row, cause) => {
+      const count = cause === "readable" ? receive(table.descriptor(row), into) : 0;
+      seen.push(`${cause} ${Buffer.from(into).toString("latin1", 0, count)}`);
+      if (cause === "readable") table.rearm(row, Infinity);
+    });
+    const { client, server } = await pair();
+    table.add(sessionOf({ descriptor: take(server) }));
+    client.write("a1 LOGOUT", () => client.destroy());
+    while (seen.length < 2) await sleep(1);
+    assert.deepEqual(seen, ["readable a1 LOGOUT", "hang-up "]);
+  });
+
   test("a descriptor that is used again is not taken for its predecessor", async (t) => {
     const { pair } = await loopback(t);
     const woken: number[] = [];

@@ -18,11 +18,14 @@ export interface TakenSocket {
  *
  * Undefined, and nothing is changed, where it cannot be done now: output that the kernel has not
  * taken, our side ended, a socket that is closed or still connecting, TLS of Node's own, no free
- * descriptor. Whoever listened to "data" has to have stopped before, and keeps what it was given.
+ * descriptor. Whoever listened to "data" has stopped in the same turn, or paused the socket before,
+ * and keeps what it was given.
  */
 export function takeDescriptor(socket: Socket): TakenSocket | undefined {
   if (socket.destroyed || socket.connecting || socket instanceof TLSSocket) return undefined;
   if (socket.writableLength > 0 || socket.writableEnded) return undefined;
+  // What was made to text cannot be given back as it came.
+  if (socket.readableEncoding !== null) return undefined;
   const handle = handleOf(socket);
   if (handle === undefined || handle.fd < 0 || handle.writeQueueSize > 0) return undefined;
   const calls = systemCalls();
