@@ -90,12 +90,12 @@ function startAnew(): void {
   });
 }
 
-/** `npm ci` asks for it, so that the first start finds compiled code. */
-async function fillCache(): Promise<void> {
-  await Promise.all([import("#config/index.ts"), import("#roles/index.ts")]);
-}
-
 if (process.env["ROOST_FILL_CACHE"] !== undefined) {
+  // `npm ci` asks for it, so that the first start finds compiled code.
+  const [{ fillCache }] = await Promise.all([
+    import("#roles/index.ts"),
+    import("#config/index.ts"),
+  ]);
   await fillCache();
   process.exit();
 }

@@ -8,6 +8,7 @@
  * - `openInProcess` gives operations what they need where no server runs.
  * - Nobody but the main program imports this area.
  */
+export { fillCache } from "./fill-cache.ts";
 export { type InProcessAdmin, openInProcess } from "./in-process.ts";
 export type { MailService, MailServiceParts, OpenMailService } from "./mail-service.ts";
 export { serve, type ServeOptions } from "./serve.ts";
