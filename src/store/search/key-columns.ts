@@ -43,6 +43,23 @@ export class MarkedRows {
     return this.#marks[row] === mark;
   }
 
+  /**
+   * Index of the first of `rows` whose content is not known; how many they are where all of them
+   * are. The loop is as small as it can be, for a server that was just started runs it slowly.
+   */
+  firstUnknown({ number, size, messageIdHash: id }: MessageArrays, rows: Uint32Array): number {
+    const { buffer, byteOffset, length } = this.#marks;
+    // Large unsigned numbers would be put on the heap one by one.
+    const marks = new Int32Array(buffer, byteOffset, length);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      const mark =
+        Math.imul(number[row]!, 0x9e37_79b1) ^ Math.imul(size[row]!, 0x85eb_ca6b) ^ id[row]!;
+      if (marks[row] !== (mark === 0 ? 1 : mark)) return i;
+    }
+    return rows.length;
+  }
+
   set(row: number, mark: number): void {
     if (row >= this.#marks.length) this.#marks = grown(this.#marks, row);
     this.#marks[row] = mark;

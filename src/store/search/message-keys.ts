@@ -1,4 +1,4 @@
-import { FormatError } from "#base/bytes.ts";
+import { equalBytes, FormatError } from "#base/bytes.ts";
 import { Refusal } from "#base/assert.ts";
 import { CachedFields } from "#message/index.ts";
 import type { AccountState } from "../index/account-state.ts";
@@ -43,6 +43,7 @@ export class KeysUnusable extends Error {
 
 /** Messages whose keys are looked up without a look at the time. */
 const rowsPerLook = 4_096;
+const noRow = 0xffff_ffff;
 
 /**
  * Keys for SORT and THREAD of the contents of an account: derived from the cached fields when they
@@ -125,9 +126,13 @@ export class MessageKeys {
     const ranks = pending === undefined ? undefined : await pending;
     const { values } = column;
     const found = new Uint32Array(uids.length);
-    await this.#eachKnown(mailbox, { uids, of: column }, rest, (index, row) => {
-      const number = values[row]! >>> 1;
-      found[index] = ranks === undefined ? number : ranks[number]!;
+    await this.#eachKnown(mailbox, { uids, of: column }, rest, (start, rows) => {
+      for (let i = 0; i < rows.length; i++) {
+        const row = rows[i]!;
+        if (row === noRow) continue;
+        const number = values[row]! >>> 1;
+        found[start + i] = ranks === undefined ? number : ranks[number]!;
+      }
     });
     return found;
   }
@@ -138,9 +143,13 @@ export class MessageKeys {
     const { values } = column;
     const numbers = new Uint32Array(uids.length);
     const replies = new Uint8Array(uids.length);
-    await this.#eachKnown(mailbox, { uids, of: column }, rest, (index, row) => {
-      numbers[index] = values[row]! >>> 1;
-      replies[index] = values[row]! & 1;
+    await this.#eachKnown(mailbox, { uids, of: column }, rest, (start, rows) => {
+      for (let i = 0; i < rows.length; i++) {
+        const row = rows[i]!;
+        if (row === noRow) continue;
+        numbers[start + i] = values[row]! >>> 1;
+        replies[start + i] = values[row]! & 1;
+      }
     });
     return { numbers, replies };
   }
@@ -154,11 +163,15 @@ export class MessageKeys {
     const ids = new Uint32Array(uids.length);
     const starts = new Uint32Array(uids.length);
     const ends = new Uint32Array(uids.length);
-    await this.#eachKnown(mailbox, { uids, of: column }, rest, (index, row) => {
-      ids[index] = values.ids[row]!;
-      const at = values.referencesAt[row]!;
-      starts[index] = at + 1;
-      ends[index] = at + 1 + values.references[at]!;
+    await this.#eachKnown(mailbox, { uids, of: column }, rest, (start, rows) => {
+      for (let i = 0; i < rows.length; i++) {
+        const row = rows[i]!;
+        if (row === noRow) continue;
+        ids[start + i] = values.ids[row]!;
+        const at = values.referencesAt[row]!;
+        starts[start + i] = at + 1;
+        ends[start + i] = at + 1 + values.references[at]!;
+      }
     });
     return { ids, starts, ends, references: values.references, idCount };
   }
@@ -204,6 +217,9 @@ export class MessageKeys {
     const lacking: Lacking[] = [];
     const { arrays } = this.#state.messages;
     const columns = kinds.map((kind) => this.#column(kind).rows);
+    const rows = rowsTogether(mailbox, uids);
+    if (rows !== undefined && columns.every((c) => c.firstUnknown(arrays, rows) === rows.length))
+      return lacking;
     eachRow(mailbox, uids, (_, row) => {
       const mark = markOf(arrays, row);
       for (let i = 0; i < columns.length; i++)
@@ -268,21 +284,33 @@ export class MessageKeys {
     }
   }
 
-  /** Calls `found` for the messages that are there and known, with rests. */
+  /**
+   * Calls `found` with the rows of messages, `noRow` for those that are not there or not known, and
+   * with the index of the first one in `uids`; with rests.
+   */
   async #eachKnown(
     mailbox: MailboxState,
     { uids, of }: { readonly uids: Uint32Array; readonly of: TextColumn | LinkColumn },
     rest: Rest,
-    found: (index: number, row: number) => void,
+    found: (start: number, rows: Uint32Array) => void,
   ): Promise<void> {
     for (let start = 0; start < uids.length; start += rowsPerLook) {
-      const { arrays } = this.#state.messages;
-      eachRow(mailbox, uids.subarray(start, start + rowsPerLook), (index, row) => {
-        if (of.rows.has(row, markOf(arrays, row))) found(start + index, row);
-      });
+      found(start, this.#knownRows(mailbox, uids.subarray(start, start + rowsPerLook), of));
       const pause = rest();
       if (pause !== undefined) await pause;
     }
+  }
+
+  #knownRows(mailbox: MailboxState, uids: Uint32Array, of: TextColumn | LinkColumn): Uint32Array {
+    const { arrays } = this.#state.messages;
+    const together = rowsTogether(mailbox, uids);
+    if (together !== undefined && of.rows.firstUnknown(arrays, together) === together.length)
+      return together;
+    const rows = new Uint32Array(uids.length).fill(noRow);
+    eachRow(mailbox, uids, (index, row) => {
+      if (of.rows.has(row, markOf(arrays, row))) rows[index] = row;
+    });
+    return rows;
   }
 }
 
@@ -290,6 +318,25 @@ export class MessageKeys {
 interface Lacking {
   readonly row: number;
   readonly number: number;
+}
+
+/**
+ * Rows of the message table of messages that follow one another in the mailbox, as most do; else
+ * undefined. Valid until something changes.
+ */
+function rowsTogether(mailbox: MailboxState, uids: Uint32Array): Uint32Array | undefined {
+  if (uids.length === 0) return undefined;
+  const { uid, message } = mailbox.rows.arrays;
+  const first = mailbox.firstRowFrom(uids[0]!);
+  const behind = first + uids.length;
+  if (behind > mailbox.count) return undefined;
+  return equalBytes(bytesOf(uid.subarray(first, behind)), bytesOf(uids))
+    ? message.subarray(first, behind)
+    : undefined;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Calls `found` with the row of the message table of each of the ascending `uids` that is there. */

@@ -20,7 +20,7 @@ export const sort: CommandSpec<SortCommand> = {
       const found = await searchMessages(session, program, charset);
       const { order, damaged } = await sortMessages(session, found.uids, criteria);
       const plain = await numbersOf(session, found.uids, command);
-      const numbers = order.map((index) => plain[index]!);
+      const numbers = inOrder(plain, order);
       const modSeq = withModSeq ? highestModSeq(session, found.uids) : 0;
       await writeNumbers(session, "SORT", { numbers, modSeq });
       return completionOf(session, { ...found, damaged: found.damaged || damaged });
@@ -29,3 +29,9 @@ export const sort: CommandSpec<SortCommand> = {
     }
   },
 };
+
+function inOrder(numbers: Uint32Array, order: Uint32Array): Uint32Array {
+  const ordered = new Uint32Array(order.length);
+  for (let i = 0; i < order.length; i++) ordered[i] = numbers[order[i]!]!;
+  return ordered;
+}

@@ -1,6 +1,14 @@
 /** The responses of SEARCH, SORT and THREAD. */
 import { limits } from "#base/limits.ts";
-import { noRanges, type Ranges, rangesOf, type SearchReturn } from "#wire/index.ts";
+import {
+  decimalBytesMax,
+  noRanges,
+  putDecimal,
+  type Ranges,
+  rangesOf,
+  type SearchReturn,
+} from "#wire/index.ts";
+import type { Output } from "../output.ts";
 import type { Session } from "../session.ts";
 
 /** Numbers that are written, or looked up, before it is looked whether it is time for a pause. */
@@ -40,14 +48,25 @@ export async function writeNumbers(
 ): Promise<void> {
   const { output } = session;
   output.ascii("* ").ascii(name);
-  for (let i = 0; i < numbers.length; i++) {
-    output.space().number(numbers[i]!);
-    if (i % numbersPerLook !== 0) continue;
+  for (let start = 0; start < numbers.length; start += numbersPerLook) {
+    putNumbers(output, numbers.subarray(start, start + numbersPerLook));
     const pause = session.pause();
     if (pause !== undefined) await pause;
   }
   if (modSeq > 0) output.ascii(" (MODSEQ ").number(modSeq).ascii(")");
   output.crlf();
+}
+
+/** Each with a space before it. */
+function putNumbers(output: Output, numbers: Uint32Array): void {
+  const need = numbers.length * (1 + decimalBytesMax);
+  const buffer = output.room(need, need);
+  let at = output.position;
+  for (let i = 0; i < numbers.length; i++) {
+    buffer[at] = 0x20;
+    at = putDecimal(buffer, at + 1, numbers[i]!);
+  }
+  output.wrote(at);
 }
 
 /** The highest mod-sequence of the messages that are still there. RFC 7162 §3.1.5 */
