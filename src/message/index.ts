@@ -48,5 +48,5 @@ export type { BaseSubject } from "./subject.ts";
 export { decodeCharset, knowsCharset } from "./charsets.ts";
 export type { CharsetDecoder } from "./charsets.ts";
 export { foldCase } from "./folding.ts";
-export { TextSearch, searchableText } from "./search.ts";
+export { searchableText, searchableTextOf, TextSearch } from "./search.ts";
 export type { SearchScope, TextPiece } from "./search.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Refusal } from "#base/assert.ts";
 import { fromLatin1 } from "#base/bytes.ts";
@@ -8,7 +8,7 @@ import { seededRandom } from "#base/random.ts";
 import { CachedFields, encodeCachedFields } from "./cached-fields.ts";
 import { parseMessage } from "./parse.ts";
 import type { PartTable } from "./part-table.ts";
-import { TextSearch, messageContains, searchableText } from "./search.ts";
+import { TextSearch, messageContains, searchableText, searchableTextOf } from "./search.ts";
 import type { SearchScope } from "./search.ts";
 
 const directory = new URL("../../test/messages/", import.meta.url);
@@ -121,6 +121,33 @@ test("the text comes in pieces, each header and text by itself", () => {
     ],
   );
   assert.equal(new TextSearch("jörg").inText("An JÖRG"), true);
+});
+
+test("the text is the same where the message is read in pieces", async () => {
+  const random = seededRandom(11);
+  for (const name of readdirSync(directory).filter((name) => name.endsWith(".eml"))) {
+    const message = readFileSync(new URL(name, directory));
+    const reader = {
+      async *pieces(start: number, end: number) {
+        for (let at = start; at < end;) {
+          const size = 1 + random.below(random.below(2) === 0 ? 5 : 5_000);
+          yield message.subarray(at, Math.min(at + size, end));
+          at += size;
+        }
+      },
+    };
+    for (const scope of ["text", "body"] as const) {
+      const whole = new Map<string, string>();
+      for (const { part, isHeader, text } of searchableText(message, partsOf(message), scope))
+        whole.set(`${part} ${isHeader}`, (whole.get(`${part} ${isHeader}`) ?? "") + text);
+      const read = new Map<string, string>();
+      for await (const piece of searchableTextOf(reader, partsOf(message), scope)) {
+        const key = `${piece.part} ${piece.isHeader}`;
+        read.set(key, (read.get(key) ?? "") + piece.text);
+      }
+      assert.deepEqual(read, whole, name);
+    }
+  }
 });
 
 test("too long a string is refused", () => {

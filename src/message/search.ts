@@ -2,12 +2,12 @@ import { isAscii } from "node:buffer";
 import { Refusal } from "#base/assert.ts";
 import { concatBytes, latin1 } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
-import { charsetDecoder, isAsciiCompatible } from "./charsets.ts";
+import { type CharsetDecoder, charsetDecoder, isAsciiCompatible } from "./charsets.ts";
 import { decodeHeaderText } from "./encoded-words.ts";
 import { foldCase } from "./folding.ts";
 import { unfold } from "./header.ts";
 import type { PartEntry, PartTable } from "./part-table.ts";
-import { transferDecoder } from "./transfer-encoding.ts";
+import { type TransferDecoder, transferDecoder } from "./transfer-encoding.ts";
 
 /** A piece of a message's text. */
 export interface TextPiece {
@@ -35,10 +35,39 @@ export function* searchableText(
   for (let index = 0; index < parts.count; index++) {
     const part = parts.entry(index);
     if (scope === "text" && part.bodyStart > part.headerStart)
-      yield { part: index, isHeader: true, text: headerText(message, part), more: false };
+      yield { part: index, isHeader: true, text: headerText(headerOf(message, part)), more: false };
     if (!isSearchable(part)) continue;
     for (const { text, more } of textOf(message, part))
       yield { part: index, isHeader: false, text, more };
+  }
+}
+
+/** A message that is not held: the bytes from `start` to before `end`, in pieces of any size. */
+export interface MessageReader {
+  pieces(start: number, end: number): AsyncIterable<Uint8Array>;
+}
+
+/** The same for a message of which only a piece at a time, and one header, is in memory. */
+export async function* searchableTextOf(
+  message: MessageReader,
+  parts: PartTable,
+  scope: SearchScope,
+): AsyncGenerator<TextPiece> {
+  for (let index = 0; index < parts.count; index++) {
+    const part = parts.entry(index);
+    const { headerStart, bodyStart, bodyEnd } = part;
+    if (scope === "text" && bodyStart > headerStart) {
+      const header: Uint8Array[] = [];
+      for await (const piece of message.pieces(headerStart, bodyStart)) header.push(piece);
+      const text = headerText(concatBytes(header));
+      yield { part: index, isHeader: true, text, more: false };
+    }
+    if (!isSearchable(part)) continue;
+    const decoder = new PartDecoder(part);
+    for await (const piece of message.pieces(bodyStart, bodyEnd))
+      for (const encoded of chunks(piece, 0, piece.length))
+        yield { part: index, isHeader: false, text: decoder.push(encoded), more: true };
+    yield { part: index, isHeader: false, text: decoder.end(), more: false };
   }
 }
 
@@ -47,26 +76,45 @@ function isSearchable(part: PartEntry): boolean {
   return part.text !== "none" && part.kind === "leaf" && part.encoding !== undefined;
 }
 
+function headerOf(message: Uint8Array, { headerStart, bodyStart }: PartEntry): Uint8Array {
+  return message.subarray(headerStart, bodyStart);
+}
+
 /** All fields of a part's header: unfolded, each decoded by itself, folded for comparison. */
-function headerText(message: Uint8Array, part: PartEntry): string {
-  const header = unfold(latin1(message, part.headerStart, part.bodyStart));
+function headerText(bytes: Uint8Array): string {
+  const header = unfold(latin1(bytes));
   return foldCase(header.replace(/.+/g, decodeHeaderText));
 }
 
 function* textOf(message: Uint8Array, part: PartEntry): Generator<{ text: string; more: boolean }> {
-  const decoder = transferDecoder(part.encoding!);
-  const charset = charsetDecoder(part.charset);
-  for (const encoded of pieces(message, part)) {
-    const text = charset.push(decoder.push(encoded));
-    yield { text: foldCase(text), more: true };
-  }
-  yield { text: foldCase(charset.push(decoder.end()) + charset.end()), more: false };
+  const decoder = new PartDecoder(part);
+  for (const encoded of chunks(message, part.bodyStart, part.bodyEnd))
+    yield { text: decoder.push(encoded), more: true };
+  yield { text: decoder.end(), more: false };
 }
 
-function* pieces(message: Uint8Array, part: PartEntry): Generator<Uint8Array> {
+/** Makes decoded and folded text of a part's bytes. */
+class PartDecoder {
+  readonly #transfer: TransferDecoder;
+  readonly #charset: CharsetDecoder;
+
+  constructor(part: PartEntry) {
+    this.#transfer = transferDecoder(part.encoding!);
+    this.#charset = charsetDecoder(part.charset);
+  }
+
+  push(encoded: Uint8Array): string {
+    return foldCase(this.#charset.push(this.#transfer.push(encoded)));
+  }
+
+  end(): string {
+    return foldCase(this.#charset.push(this.#transfer.end()) + this.#charset.end());
+  }
+}
+
+function* chunks(bytes: Uint8Array, start: number, end: number): Generator<Uint8Array> {
   const step = limits.searchChunkBytes;
-  for (let at = part.bodyStart; at < part.bodyEnd; at += step)
-    yield message.subarray(at, Math.min(at + step, part.bodyEnd));
+  for (let at = start; at < end; at += step) yield bytes.subarray(at, Math.min(at + step, end));
 }
 
 /** ASCII letters in upper case, as `foldCase` has them; other bytes as they are. */
@@ -106,7 +154,8 @@ export class TextSearch {
     if (this.#needle === "") return true;
     for (let index = 0; index < parts.count; index++) {
       const part = parts.entry(index);
-      if (scope === "text" && headerText(message, part).includes(this.#needle)) return true;
+      if (scope === "text" && headerText(headerOf(message, part)).includes(this.#needle))
+        return true;
       if (isSearchable(part) && this.#inPart(message, part)) return true;
     }
     return false;
@@ -138,7 +187,8 @@ export class TextSearch {
       unclear ||= !isAscii(piece);
       return this.#find(bytes);
     };
-    for (const encoded of pieces(message, part)) if (search(decoder.push(encoded))) return "yes";
+    for (const encoded of chunks(message, part.bodyStart, part.bodyEnd))
+      if (search(decoder.push(encoded))) return "yes";
     const last = decoder.end();
     if (last.length > 0 && search(last)) return "yes";
     return unclear ? "unclear" : "no";

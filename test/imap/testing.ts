@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { MailboxNumber } from "#base/brand.ts";
 import { latin1, utf8 } from "#base/bytes.ts";
-import type { Account } from "#store/index.ts";
+import type { Account, BodyReader } from "#store/index.ts";
 import { prepareMessage } from "#store/index.ts";
 import { MemoryServer } from "../transcripts/memory-server.ts";
 import type { MemoryStream } from "../transcripts/memory-stream.ts";
@@ -117,4 +117,5 @@ type Reader = (state: Account["state"], row: number) => Uint8Array | Promise<Uin
 interface Contents {
   fields: Reader;
   body: Reader;
+  openBody?: (state: Account["state"], row: number) => Promise<BodyReader> | undefined;
 }

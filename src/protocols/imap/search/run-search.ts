@@ -1,7 +1,16 @@
 import { limits } from "#base/limits.ts";
-import { type CachedFields, searchableText } from "#message/index.ts";
+import {
+  type CachedFields,
+  type PartTable,
+  searchableText,
+  searchableTextOf,
+  type SearchScope,
+  type TextPiece,
+} from "#message/index.ts";
 import type { Session } from "../session.ts";
+import type { BodyReader } from "#store/index.ts";
 import { isDamage, readFields } from "../fetch/contents.ts";
+import { readRange } from "../fetch/large-sections.ts";
 import type { Program } from "./compile.ts";
 import {
   depthOf,
@@ -207,7 +216,10 @@ class SearchRun {
       if (truths[index] !== unknown) continue;
       const row = view.mailbox.rowOf(uids[index]!);
       if (row < 0) continue;
-      bytes += messages.size[rows.message[row]!]!;
+      const size = messages.size[rows.message[row]!]!;
+      // Such a one is read piece by piece.
+      if (size > limits.heldBodyBytesMax) continue;
+      bytes += size;
       if (bytes > limits.fetchAheadBytesMax && ahead.length > 0) break;
       ahead.push(rows.message[row]!);
     }
@@ -218,7 +230,10 @@ class SearchRun {
   #decideByBody(index: number): Promise<void> | undefined {
     if (!this.#turnTo(index, this.#block.fields[index])) return undefined;
     try {
-      const body = this.#session.account.body(this.#subject.message);
+      const { account } = this.#session;
+      const opening = account.openBody(this.#subject.message);
+      if (opening !== undefined) return this.#awaitReader(index, opening);
+      const body = account.body(this.#subject.message);
       if (body instanceof Promise) return this.#awaitBody(index, body);
       if (body.length > limits.searchedAtOnceBytesMax)
         return this.#awaitBody(index, Promise.resolve(body));
@@ -232,18 +247,41 @@ class SearchRun {
   async #awaitBody(index: number, pending: Promise<Uint8Array>): Promise<void> {
     try {
       const body = await pending;
-      const found =
-        body.length > limits.searchedAtOnceBytesMax
-          ? await this.#searchLarge(index, body)
-          : undefined;
-      this.#session.requireMailbox();
-      this.#subject.refresh();
-      if (!this.#turnTo(index, this.#block.fields[index])) return;
-      this.#subject.found = found;
-      this.#takeBody(index, body);
+      const isLarge = body.length > limits.searchedAtOnceBytesMax;
+      const found = isLarge
+        ? await this.#searchLarge((scope) => searchableText(body, this.#partsOf(index), scope))
+        : undefined;
+      this.#takeAwaited(index, body, found);
     } catch (error) {
       this.#giveUp(index, error);
     }
+  }
+
+  /** Of a message that is too large to be held, only the header is. */
+  async #awaitReader(index: number, opening: Promise<BodyReader>): Promise<void> {
+    try {
+      const body = await opening;
+      const found = await this.#searchLarge((scope) =>
+        searchableTextOf(body, this.#partsOf(index), scope),
+      );
+      const end = this.#block.fields[index]!.headerBytes;
+      this.#takeAwaited(index, await readRange(body, { start: 0, end }), found);
+    } catch (error) {
+      this.#giveUp(index, error);
+    }
+  }
+
+  #partsOf(index: number): PartTable {
+    return this.#block.fields[index]!.parts;
+  }
+
+  /** @param found what the text nodes found in a body that was searched piece by piece */
+  #takeAwaited(index: number, body: Uint8Array, found: ReadonlySet<TextNode> | undefined): void {
+    this.#session.requireMailbox();
+    this.#subject.refresh();
+    if (!this.#turnTo(index, this.#block.fields[index])) return;
+    this.#subject.found = found;
+    this.#takeBody(index, body);
   }
 
   #takeBody(index: number, body: Uint8Array): void {
@@ -253,12 +291,13 @@ class SearchRun {
   }
 
   /** The text nodes that a large body contains, piece by piece. */
-  async #searchLarge(index: number, body: Uint8Array): Promise<ReadonlySet<TextNode>> {
-    const { parts } = this.#block.fields[index]!;
+  async #searchLarge(
+    textOf: (scope: SearchScope) => Iterable<TextPiece> | AsyncIterable<TextPiece>,
+  ): Promise<ReadonlySet<TextNode>> {
     const found = new Set<TextNode>();
     const scope = this.#texts.some((node) => node.scope === "text") ? "text" : "body";
     const tails = new Map<TextNode, string>();
-    for (const piece of searchableText(body, parts, scope)) {
+    for await (const piece of textOf(scope)) {
       for (const node of this.#texts) {
         if (found.has(node) || (piece.isHeader && node.scope === "body")) continue;
         const text = (tails.get(node) ?? "") + piece.text;
