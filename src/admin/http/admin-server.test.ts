@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,6 +53,35 @@ async function serve(t: TestContext): Promise<string> {
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 const quiet: OperationCall = { input: nothing(), output: async () => {}, progress() {} };
+
+test("a long input leaves no listeners behind for each of its pieces", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "roost-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "slow.sock");
+  const server = createServer((incoming, outgoing) => {
+    let bytes = 0;
+    incoming.on("data", (piece: Buffer) => {
+      bytes += piece.length;
+      incoming.pause();
+      setImmediate(() => incoming.resume());
+    });
+    incoming.on("end", () => outgoing.end(`${JSON.stringify({ result: bytes })}\n`));
+  });
+  server.listen(path);
+  await once(server, "listening");
+  t.after(() => server.close());
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", note);
+  t.after(() => process.off("warning", note));
+  async function* long(): AsyncGenerator<Uint8Array> {
+    for (let i = 0; i < 50; i++) yield Buffer.alloc(100_000);
+  }
+  const call = { ...quiet, input: long() };
+  assert.equal(await callServer(path, { name: "x", params: {} }, call), 5_000_003);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(warnings, []);
+});
 
 test("the answer is not closed before the caller's last write", async (t) => {
   const socket = connect(await serve(t));

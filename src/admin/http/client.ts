@@ -62,13 +62,23 @@ async function sendInput(
   try {
     for await (const bytes of input) {
       if (outgoing.destroyed) return;
-      if (!outgoing.write(bytes))
-        await Promise.race([once(outgoing, "drain"), once(outgoing, "close")]);
+      if (!outgoing.write(bytes)) await drained(outgoing);
     }
     outgoing.end();
   } catch (error) {
     outgoing.destroy(error as Error);
   }
+}
+
+/** Resolves when more can be written, or nothing more will be. */
+function drained(outgoing: ReturnType<typeof httpRequest>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off("drain", done).off("close", done);
+      resolve();
+    };
+    outgoing.on("drain", done).on("close", done);
+  });
 }
 
 function callFailure(error: NodeJS.ErrnoException, socketPath: string): Error {
