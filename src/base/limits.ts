@@ -179,7 +179,7 @@ export const limits = {
   searchKeysMax: 5_000,
   /** Syntax errors in a row before BYE. */
   syntaxErrorsMax: 20,
-  outputBufferBytes: 128 * KiB,
+  outputBufferBytes: 64 * KiB,
   /** Buffers for output that wait to be used again, in the whole process. */
   spareOutputBuffersMax: 64,
   /** FETCH sets \Seen for, and asks ahead for, this many messages, or this many bytes, at a time. */

@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import { fromUtf8, utf8 } from "#base/bytes.ts";
 import { systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
+import { seededRandom } from "#base/random.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import { SocketStream } from "./socket-stream.ts";
 
@@ -128,4 +129,30 @@ test("a writer that waits for a peer that goes away learns of it", async (t) => 
   for (let i = 0; i < 20; i++) await systemClock.yield();
   peer.resetAndDestroy();
   await assert.rejects(writing, ConnectionBroken);
+});
+
+test("who wrote is told once, when the system has these bytes and all before", async (t) => {
+  const { stream, peer } = await pair(t);
+  const random = seededRandom(9);
+  const expected: Buffer[] = [];
+  const told = new Map<number, number>();
+  const writing = (async () => {
+    for (let i = 0; i < 2_000; i++) {
+      const bytes = Buffer.from(random.bytes(random.below(30_000)));
+      expected.push(Buffer.from(bytes));
+      const sent = (): void => {
+        told.set(i, (told.get(i) ?? 0) + 1);
+        // Memory that is used again: whoever still reads it reads nonsense.
+        bytes.fill(0x23);
+      };
+      await (random.below(3) > 0 ? stream.write(bytes) : stream.write(bytes, sent));
+      if (random.below(20) === 0) await systemClock.yield();
+    }
+    stream.end();
+  })();
+  const got: Buffer[] = [];
+  peer.on("data", (bytes: Buffer) => got.push(bytes));
+  await Promise.all([writing, once(peer, "end")]);
+  assert(Buffer.concat(got).equals(Buffer.concat(expected)));
+  assert(told.size > 500 && [...told.values()].every((times) => times === 1));
 });

@@ -193,7 +193,7 @@ export class SocketStream implements ByteStream {
     this.#outgoing = [];
     this.#outgoingBytes = 0;
     const toTell = this.#toTell;
-    if (toTell.length > 0) this.#toTell = [];
+    this.#toTell = [];
     const sent = (error?: Error | null): void => {
       this.#unsentBytes -= length;
       // After an error nobody knows who still reads them.
