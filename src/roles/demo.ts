@@ -1,7 +1,8 @@
 import type { AdminContext } from "#admin/index.ts";
-import { createAccount } from "#auth/index.ts";
+import { createAccount, inlineSlowHash, Passwords } from "#auth/index.ts";
 import { errorText } from "#base/assert.ts";
 import type { Log } from "#base/log.ts";
+import { systemRandom } from "#base/random.ts";
 import type { Settings } from "#config/index.ts";
 import { demoMessages } from "./demo-mail.ts";
 
@@ -19,7 +20,10 @@ export function openToOthers(settings: Settings): string | undefined {
 export async function prepareDemo(context: AdminContext, log: Log): Promise<void> {
   const { name, address, password } = demoAccount;
   if ((await context.accounts.directory.findLogin(name)) !== undefined) return;
-  await createAccount(context.accounts, { name, addresses: [address] }, password);
+  // Threads would take longer to start than one password takes, and nobody is logged in yet.
+  const passwords = new Passwords({ random: systemRandom, slow: inlineSlowHash });
+  const { directory } = context.accounts;
+  await createAccount({ directory, passwords }, { name, addresses: [address] }, password);
   try {
     const { delivery } = await context.mail();
     const recipient = await delivery.resolve(address, 0);

@@ -65,7 +65,7 @@ export function derive(work: SlowWork, password: Uint8Array): Uint8Array {
   }
 }
 
-/** Slow work on the calling thread: for simulations, tools and tests. */
+/** Slow work on the calling thread: for what must not wait for a thread, simulations, tools and tests. */
 export const inlineSlowHash: SlowHash = {
   derive: (work, password) => Promise.resolve(derive(work, password)),
   close: () => Promise.resolve(),
