@@ -9,7 +9,15 @@ export const httpSettings = v.optional(
     [
       v.literal(false),
       v.strictObject({
-        host: v.optional(v.pipe(v.string(), v.nonEmpty()), "127.0.0.1"),
+        /** An IPv6 address may stand in brackets, as in a URL. */
+        host: v.optional(
+          v.pipe(
+            v.string(),
+            v.nonEmpty(),
+            v.transform((text) => text.replace(/^\[(.*:.*)\]$/, "$1")),
+          ),
+          "127.0.0.1",
+        ),
         port: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535)),
       }),
     ],

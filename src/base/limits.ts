@@ -222,6 +222,9 @@ export const limits = {
 
   // Logins and connections
   connectionsMax: 20_000,
+  /** The header that a balancer sends first, by the PROXY protocol, and how long it may take. */
+  proxyHeaderBytesMax: 4 * KiB,
+  proxyHeaderMs: 10_000,
   connectionsPerUserMax: 50,
   connectionsPerAddressMax: 500,
   loginAttemptsPerConnectionMax: 5,

@@ -132,6 +132,28 @@ test("an error says what stands where and what was expected", () => {
   assert.deepEqual(problems(5), ["expected Object, found 5"]);
 });
 
+test("balancers are named by their networks, IPv4 and IPv6", () => {
+  const listener = (more: object): object => ({
+    listeners: [{ protocol: "imap", port: 143, hosts: ["[::1]", "::"], ...more }],
+  });
+  const from = ["192.0.2.0/24", "2001:db8::/32", "::1"];
+  const [entry] = checkConfig(listener({ proxyProtocol: { from } }), "/etc").listeners;
+  assert.deepEqual(entry?.proxyProtocol, { from, trustTls: false });
+  assert.deepEqual(entry?.hosts, ["::1", "::"]);
+  assert.deepEqual(problems(listener({ proxyProtocol: { from: ["192.0.2.1/24"] } })), [
+    "listeners[0].proxyProtocol.from[0]: expected a network such as 192.0.2.0/24, found '192.0.2.1/24'",
+  ]);
+  assert.deepEqual(problems(listener({ proxyProtocol: { from: [] } })), [
+    "listeners[0].proxyProtocol.from: expected at least one network, found []",
+  ]);
+  const unix = { protocol: "lmtp", path: "lmtp.sock", proxyProtocol: { from } };
+  assert.match(problems({ listeners: [unix] })[0]!, /expected no proxyProtocol beside path/);
+  assert.deepEqual(checkConfig({ http: { host: "[::1]", port: 1 } }, "/").http, {
+    host: "::1",
+    port: 1,
+  });
+});
+
 test("unknown names are refused with what was probably meant", () => {
   assert.deepEqual(problems({ listenrs: [] }), [
     'listenrs: there is no such setting; did you mean "listeners"?',

@@ -47,9 +47,12 @@ export class Connection {
     return this.#peer;
   }
 
-  /** True while `upgradeTls` can be called: there is a certificate and no TLS yet. */
+  /**
+   * True while the client may be offered TLS: there is a certificate and no TLS yet, neither here
+   * nor at a balancer that is believed.
+   */
   get canUpgradeTls(): boolean {
-    return this.#contexts !== undefined && this.#tls === undefined;
+    return this.#contexts !== undefined && !this.#peer.secure;
   }
 
   /** "TLSv1.3" and the like; undefined without TLS. */
@@ -68,12 +71,13 @@ export class Connection {
    * meant to be read as if it came through TLS, and breaks the connection. Rejects with
    * `ConnectionBroken`, or `DeadlineExceeded` after `limits.tlsHandshakeMs`; the connection is
    * closed then. RFC 9051 §6.2.1, RFC 3207 §4.2
+   * @param implicit TLS from the first byte: then bytes that have arrived are those of the handshake
    */
-  async upgradeTls(): Promise<ByteStream> {
+  async upgradeTls(implicit = false): Promise<ByteStream> {
     const contexts = this.#contexts;
     if (contexts === undefined || this.#tls !== undefined) throw new Bug("No TLS to upgrade to");
     if (this.stream.compressed) throw new Bug("TLS goes under compression, not over it");
-    const socket = await this.#socketStream.detach();
+    const socket = await this.#socketStream.detach(implicit);
     // TLS reads the same handle; errors of the socket itself reach us through it.
     socket.on("error", () => {});
     const tls = new TLSSocket(socket, {

@@ -6,6 +6,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Metrics } from "#base/metrics.ts";
 import type { PeerInfo } from "#base/stream.ts";
+import { networkOf } from "#auth/index.ts";
 import { Refusal, errorText } from "#base/assert.ts";
 import { DeadlineExceeded, withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
@@ -14,6 +15,10 @@ import { ConnectionBroken } from "#base/stream.ts";
 import { Connection } from "./connection.ts";
 import type { SecureContexts } from "./connection.ts";
 import { ListenerMetrics } from "./listener-metrics.ts";
+import { Networks } from "./proxy-protocol/address.ts";
+import { type ProxyHeader, ProxyHeaderError } from "./proxy-protocol/header.ts";
+import { receiveProxyHeader } from "./proxy-protocol/receive.ts";
+import type { ProxyProtocolSettings } from "./settings.ts";
 
 /** A place to listen at. */
 export type Endpoint =
@@ -30,6 +35,8 @@ export interface ListenOptions {
   readonly implicitTls: boolean;
   /** What a connection over the limit is told before it is closed; not sent under implicit TLS. */
   readonly turnAway: Uint8Array;
+  /** Balancers, who say first whose connection they pass on; all others are closed at once. */
+  readonly proxyProtocol?: ProxyProtocolSettings | undefined;
   /** Talks to the peer until one of them has enough; the connection is closed afterwards. */
   serve(connection: Connection): Promise<void>;
 }
@@ -41,6 +48,12 @@ export interface ListenersParts {
   /** Default: those of base/limits. */
   readonly connectionsMax?: number;
   readonly connectionsPerAddressMax?: number;
+}
+
+/** The balancers of a listener. */
+interface Balancers {
+  readonly networks: Networks;
+  readonly trustTls: boolean;
 }
 
 const current = new AsyncLocalStorage<Connection>();
@@ -57,7 +70,10 @@ export class Listeners {
   readonly #metrics: ListenerMetrics;
   readonly #servers = new Set<Server>();
   readonly #connections = new Map<Connection, Promise<void>>();
+  /** By IPv4 address, or the first 64 bits of an IPv6 address. */
   readonly #perAddress = new Map<string, number>();
+  /** Sockets of balancers that have not said yet whose they are. */
+  readonly #announcing = new Set<Socket>();
 
   constructor(parts: ListenersParts) {
     this.#parts = parts;
@@ -66,7 +82,7 @@ export class Listeners {
 
   /** Open connections, those in their last seconds included. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#announcing.size;
   }
 
   /**
@@ -80,7 +96,18 @@ export class Listeners {
       keepAlive: true,
       keepAliveInitialDelay: limits.tcpKeepAliveMs,
     });
-    server.on("connection", (socket) => this.#accept(socket, options));
+    const { proxyProtocol } = options;
+    const balancers =
+      proxyProtocol === undefined
+        ? undefined
+        : { networks: new Networks(proxyProtocol.from), trustTls: proxyProtocol.trustTls };
+    server.on("connection", (socket) => {
+      // Until a stream listens, and after it stopped, an error of a dying socket is of no interest.
+      socket.on("error", () => {});
+      const peer = peerOf(socket, options.endpoint);
+      if (balancers === undefined) this.#accept(socket, peer, options);
+      else void this.#acceptProxied(socket, { balancer: peer, balancers, options });
+    });
     try {
       await bind(server, options.endpoint);
     } catch (error) {
@@ -119,12 +146,57 @@ export class Listeners {
   /** Closes every connection at once. */
   destroyAll(): void {
     for (const connection of this.#connections.keys()) connection.stream.destroy();
+    for (const socket of this.#announcing) socket.destroy();
   }
 
-  #accept(socket: Socket, options: ListenOptions): void {
-    // Until a stream listens, and after it stopped, an error of a dying socket is of no interest.
-    socket.on("error", () => {});
-    const peer = peerOf(socket, options.endpoint);
+  /** Waits for the header of a balancer; never rejects. */
+  async #acceptProxied(socket: Socket, arrival: ProxiedArrival): Promise<void> {
+    const { balancer, balancers, options } = arrival;
+    const fields = { listener: options.name, balancer: balancer.address };
+    const { log, clock } = this.#parts;
+    if (!balancers.networks.has(balancer.address)) {
+      this.#metrics.refused(options.name, "network");
+      log.info(fields, "Closed a connection that comes from no balancer");
+      socket.destroy();
+      return;
+    }
+    if (this.#isFull || this.shutdown.begun) {
+      this.#metrics.refused(options.name, this.shutdown.begun ? "shutdown" : "total");
+      socket.destroy();
+      return;
+    }
+    this.#announcing.add(socket);
+    const forget = this.shutdown.whenBegun(() => socket.destroy());
+    try {
+      const header = await receiveProxyHeader(socket, clock);
+      this.#announcing.delete(socket);
+      const { alpn, authority, uniqueId, tls } = header;
+      const peer = proxiedPeer(balancer, header, balancers.trustTls);
+      log.debug(
+        { ...fields, address: peer.address, alpn, authority, uniqueId, tls },
+        "A balancer passes on a connection",
+      );
+      this.#accept(socket, peer, options);
+      // Under implicit TLS what came behind the header is taken by the handshake.
+      if (!options.implicitTls) socket.resume();
+    } catch (error) {
+      socket.destroy();
+      this.#metrics.broken(options.name);
+      const isHeader = error instanceof ProxyHeaderError || error instanceof DeadlineExceeded;
+      const says = { ...fields, reason: errorText(error) };
+      if (isHeader) log.warn(says, "A balancer did not say whose connection it passes on");
+      else log.debug(says, "A connection broke");
+    } finally {
+      this.#announcing.delete(socket);
+      forget();
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.connections >= (this.#parts.connectionsMax ?? limits.connectionsMax);
+  }
+
+  #accept(socket: Socket, peer: PeerInfo, options: ListenOptions): void {
     const refusal = this.#refusalFor(peer);
     if (refusal !== undefined) {
       this.#metrics.refused(options.name, refusal);
@@ -132,7 +204,7 @@ export class Listeners {
       socket.destroySoon();
       return;
     }
-    const address = peer.address;
+    const address = networkOf(peer.address);
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#metrics.opened(options.name);
     const connection = new Connection(socket, {
@@ -157,18 +229,17 @@ export class Listeners {
 
   #refusalFor(peer: PeerInfo): "total" | "address" | "shutdown" | undefined {
     if (this.shutdown.begun) return "shutdown";
-    if (this.#connections.size >= (this.#parts.connectionsMax ?? limits.connectionsMax))
-      return "total";
+    if (this.#isFull) return "total";
     // All that come through a Unix socket or from this machine have one address.
     if (peer.loopback) return undefined;
     const max = this.#parts.connectionsPerAddressMax ?? limits.connectionsPerAddressMax;
-    return (this.#perAddress.get(peer.address) ?? 0) >= max ? "address" : undefined;
+    return (this.#perAddress.get(networkOf(peer.address)) ?? 0) >= max ? "address" : undefined;
   }
 
   /** Never rejects. */
   async #serve(connection: Connection, options: ListenOptions): Promise<void> {
     try {
-      if (options.implicitTls) await connection.upgradeTls();
+      if (options.implicitTls) await connection.upgradeTls(true);
       await options.serve(connection);
       connection.stream.end();
     } catch (error) {
@@ -233,6 +304,23 @@ async function removeStaleSocket(path: string): Promise<void> {
     probe.once("error", () => resolve(false));
   });
   if (!alive) unlinkSync(path);
+}
+
+/** A connection that may come through a balancer. */
+interface ProxiedArrival {
+  /** Who is at the other end of the socket. */
+  readonly balancer: PeerInfo;
+  readonly balancers: Balancers;
+  readonly options: ListenOptions;
+}
+
+/**
+ * The client behind a balancer. It is never taken for somebody on this machine: not because the
+ * balancer is here, and not because the balancer calls it 127.0.0.1, which is the balancer's.
+ */
+function proxiedPeer(balancer: PeerInfo, header: ProxyHeader, trustTls: boolean): PeerInfo {
+  const secure = trustTls && header.tls?.used === true;
+  return { ...balancer, ...header.endpoints, secure, loopback: false };
 }
 
 function peerOf(socket: Socket, endpoint: Endpoint): PeerInfo {

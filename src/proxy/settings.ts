@@ -3,6 +3,7 @@
  */
 import * as v from "valibot";
 import type { OnLogin } from "./login/arrival.ts";
+import { isNetwork } from "./proxy-protocol/address.ts";
 
 const port = v.pipe(
   v.number(),
@@ -11,7 +12,22 @@ const port = v.pipe(
   v.maxValue(65_535, "expected a port from 0 to 65535"),
 );
 const path = v.pipe(v.string(), v.nonEmpty("expected a path"));
-const host = v.pipe(v.string(), v.nonEmpty("expected an address"));
+/** IPv6 addresses may stand in brackets, as in a URL. */
+const host = v.pipe(
+  v.string(),
+  v.nonEmpty("expected an address"),
+  v.transform((text) => text.replace(/^\[(.*:.*)\]$/, "$1")),
+);
+
+const proxyProtocol = v.strictObject({
+  /** Networks of the balancers, such as "192.0.2.0/24" or "2001:db8::1"; all others are closed. */
+  from: v.pipe(
+    v.array(v.pipe(v.string(), v.check(isNetwork, "expected a network such as 192.0.2.0/24"))),
+    v.minLength(1, "expected at least one network"),
+  ),
+  /** A client that came to the balancer under TLS counts as secure: who is between is trusted. */
+  trustTls: v.optional(v.boolean(), false),
+});
 
 const certificateFiles = v.strictObject({
   /** PEM file with the certificate and those between it and the root. */
@@ -32,6 +48,8 @@ const listener = v.strictObject({
   mode: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o777)), 0o600),
   /** "implicit": TLS from the first byte; "starttls": when the client asks for it; "none". */
   tls: v.optional(v.picklist(["implicit", "starttls", "none"]), "starttls"),
+  /** Connections come through balancers that speak the PROXY protocol, version 1 or 2. */
+  proxyProtocol: v.exactOptional(proxyProtocol),
 });
 
 export const listenersSettings = v.optional(
@@ -45,6 +63,10 @@ export const listenersSettings = v.optional(
       v.check(
         (entry) => entry.path === undefined || entry.hosts === undefined,
         "expected no hosts beside path",
+      ),
+      v.check(
+        (entry) => entry.path === undefined || entry.proxyProtocol === undefined,
+        "expected no proxyProtocol beside path",
       ),
     ),
   ),
@@ -78,6 +100,7 @@ export const clearTextLoginSettings = v.optional(
 );
 
 export type ListenerSettings = v.InferOutput<typeof listener>;
+export type ProxyProtocolSettings = v.InferOutput<typeof proxyProtocol>;
 export type TlsSettings = v.InferOutput<typeof tlsSettings>;
 export type CertificateFiles = v.InferOutput<typeof certificateFiles>;
 export type ClearTextLogin = v.InferOutput<typeof clearTextLoginSettings>;

@@ -134,11 +134,13 @@ export class SocketStream implements ByteStream {
    * The socket itself, for a TLS handshake on it, with all that was written sent before. Bytes that
    * the peer sent already would come from the plain text under the lock: they break the connection.
    * RFC 9051 §6.2.1, RFC 3207 §4.2
+   * @param mayHoldInput what is there belongs to the handshake: nobody ever spoke in plain text here
    */
-  async detach(): Promise<Socket> {
+  async detach(mayHoldInput = false): Promise<Socket> {
     if (this.#reader !== undefined) throw new Bug("Detached during a read");
     this.#socket.pause();
-    if (this.#incomingBytes > 0 || this.#socket.readableLength > 0) {
+    if (mayHoldInput) this.#giveBack();
+    else if (this.#incomingBytes > 0 || this.#socket.readableLength > 0) {
       this.destroy();
       throw new ConnectionBroken("Plain text was sent ahead of the TLS handshake");
     }
@@ -151,6 +153,12 @@ export class SocketStream implements ByteStream {
     if (this.#outputEnded) throw new ConnectionBroken("The connection is closed");
     this.#listen("off");
     return this.#socket;
+  }
+
+  #giveBack(): void {
+    for (const bytes of this.#incoming.toReversed()) this.#socket.unshift(bytes);
+    this.#incoming = [];
+    this.#incomingBytes = 0;
   }
 
   readonly #onData = (bytes: Buffer): void => this.#take(bytes);

@@ -16,6 +16,7 @@ import { utf8 } from "#base/bytes.ts";
 import type { Connection, SecureContexts } from "./connection.ts";
 import { Listeners } from "./listener.ts";
 import type { ListenersParts } from "./listener.ts";
+import type { ProxyProtocolSettings } from "./settings.ts";
 import { Certificates } from "./tls/certificates.ts";
 
 /** A folder that is removed after the test. */
@@ -44,6 +45,9 @@ export interface Served {
 export interface ServeOptions extends Partial<ListenersParts> {
   readonly contexts?: SecureContexts;
   readonly implicitTls?: boolean;
+  readonly proxyProtocol?: ProxyProtocolSettings;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
 }
 
 /** Serves connections on a free port until the test ends. */
@@ -53,7 +57,7 @@ export async function serve(
   options: ServeOptions = {},
 ): Promise<Served> {
   const metrics = new Metrics();
-  const { contexts, implicitTls = false, ...parts } = options;
+  const { contexts, implicitTls = false, proxyProtocol, host = "127.0.0.1", ...parts } = options;
   const listeners = new Listeners({ clock: systemClock, log: silentLog, metrics, ...parts });
   t.after(() => {
     listeners.destroyAll();
@@ -61,9 +65,10 @@ export async function serve(
   });
   const endpoint = await listeners.open({
     name: "test",
-    endpoint: { host: "127.0.0.1", port: 0 },
+    endpoint: { host, port: 0 },
     contexts,
     implicitTls,
+    proxyProtocol,
     turnAway: utf8("* BYE Too many connections\r\n"),
     serve: session,
   });
@@ -83,8 +88,8 @@ export class LineClient {
     this.#listen();
   }
 
-  static async connect(t: TestContext, port: number): Promise<LineClient> {
-    const socket = connectTcp({ port, host: "127.0.0.1", noDelay: true });
+  static async connect(t: TestContext, port: number, host = "127.0.0.1"): Promise<LineClient> {
+    const socket = connectTcp({ port, host, noDelay: true });
     await once(socket, "connect");
     t.after(() => socket.destroy());
     return new LineClient(socket);

@@ -155,6 +155,7 @@ export class AllInOne {
       contexts: tls === "none" ? undefined : this.#certificates,
       implicitTls: tls === "implicit",
       turnAway: utf8(turnAwayLines[protocol]),
+      proxyProtocol: listener.proxyProtocol,
       serve: sessions[protocol],
     };
     const open = async (endpoint: Endpoint): Promise<void> => {
