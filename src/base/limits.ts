@@ -208,6 +208,22 @@ export const limits = {
   /** Patterns of one LIST. */
   listPatternsMax: 100,
 
+  // POP3
+  /** A command with its CRLF. RFC 2449 §4 asks for 255; not all clients keep to it. */
+  pop3LineBytesMax: 512,
+  /** A client's line within AUTH. RFC 5034 §4 */
+  pop3SaslLineBytesMax: 12 * KiB,
+  /** What a line that is too long may go on for before the connection is closed. */
+  pop3SwallowBytesMax: 64 * KiB,
+  /** A response line with its CRLF. RFC 2449 §4 */
+  pop3ResponseBytesMax: 512,
+  /** Commands that fail for their grammar or place, in a row, before the connection is closed. */
+  pop3ErrorsMax: 20,
+  /** RFC 1939 §3: at least 10 minutes. */
+  pop3IdleTimeoutMs: 10 * 60 * 1000,
+  /** Messages that a listing looks up in one go. */
+  pop3BlockMessages: 2_000,
+
   // LMTP
   lmtpLineBytesMax: 4 * KiB,
   lmtpRecipientsMax: 1_000,
@@ -336,6 +352,10 @@ export const limits = {
   passedBytesMax: 8 * MiB,
 } as const;
 
+assert(
+  limits.pop3SaslLineBytesMax >= (limits.saslMessageBytesMax / 3) * 4 + 4,
+  "A SASL message fits a line of POP3",
+);
 assert(limits.messageBytesMax <= limits.appendBytesMax, "A message fits an APPEND");
 assert(limits.appendBytesMax <= limits.arrivingShareBytesMax, "An APPEND fits what may arrive");
 assert(limits.arrivingShareBytesMax <= limits.arrivingBytesMax / 2, "One account blocks no other");

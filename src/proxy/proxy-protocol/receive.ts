@@ -23,7 +23,7 @@ export async function receiveProxyHeader(socket: Socket, clock: Clock): Promise<
       if (decoded.rest.length > 0) socket.unshift(decoded.rest);
       resolve(decoded.header);
     } catch (error) {
-      reject(error as Error);
+      reject(error);
     }
   };
   const onEnd = (): void => reject(new ConnectionBroken("The balancer went away"));
