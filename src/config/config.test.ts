@@ -37,6 +37,8 @@ test("without a file the defaults serve, on loopback", async (t) => {
     [
       ["imap", 1143, undefined, "starttls"],
       ["imap", 1993, undefined, "implicit"],
+      ["pop3", 1110, undefined, "starttls"],
+      ["pop3", 1995, undefined, "implicit"],
       ["lmtp", 1024, undefined, "starttls"],
     ],
   );
@@ -115,8 +117,8 @@ test("an error says what stands where and what was expected", () => {
   assert.deepEqual(problems({ listeners: [{ protocol: "imap", port: 70_000 }] }), [
     "listeners[0].port: expected a port from 0 to 65535, found 70000",
   ]);
-  assert.deepEqual(problems({ listeners: [{ protocol: "pop3", port: 110 }] }), [
-    `listeners[0].protocol: expected "imap" or "lmtp", found 'pop3'`,
+  assert.deepEqual(problems({ listeners: [{ protocol: "nntp", port: 119 }] }), [
+    `listeners[0].protocol: expected "imap" or "pop3" or "lmtp", found 'nntp'`,
   ]);
   assert.deepEqual(problems({ dataDir: 5, logLevel: "loud" }), [
     "dataDir: expected string, found 5",

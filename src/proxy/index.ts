@@ -5,8 +5,9 @@
  * - A `Connection` is one peer; its stream stays the same object when TLS or DEFLATE is put under
  *   it, waits for slow readers and collects the writes of one turn.
  * - Plain text that comes ahead of a TLS handshake is never executed.
- * - `serveImapLogin` leads the dialogue before login and hands over an `Arrival`. The proxy knows
- *   no mailbox: whoever builds it passes in what starts sessions.
+ * - Behind a balancer (proxy-protocol/) a connection's peer is the client that the balancer names.
+ * - `serveImapLogin` leads the dialogue before login and hands over an `Arrival`, `servePop3Login`
+ *   likewise. The proxy knows no mailbox: whoever builds it passes in what starts sessions.
  */
 export { type Connection, type SecureContexts } from "./connection.ts";
 export {
@@ -27,8 +28,10 @@ export {
   type WaitsFor,
 } from "./held-session.ts";
 export type { Arrival, ClientId, LoginEvent, OnLogin, SessionStarter } from "./login/arrival.ts";
+export type { Pop3Arrival, Pop3SessionStarter } from "./login/arrival.ts";
 export { type ImapLoginParts, serveImapLogin } from "./login/imap.ts";
 export { LoginMetrics } from "./login/login-metrics.ts";
+export { type Pop3LoginParts, servePop3Login } from "./login/pop3.ts";
 export { UserConnections } from "./login/user-connections.ts";
 export type { ClearTextLogin, ListenerSettings, TlsSettings } from "./settings.ts";
 export { type CertificateOptions, Certificates } from "./tls/certificates.ts";

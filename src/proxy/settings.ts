@@ -37,7 +37,7 @@ const certificateFiles = v.strictObject({
 });
 
 const listener = v.strictObject({
-  protocol: v.picklist(["imap", "lmtp"]),
+  protocol: v.picklist(["imap", "pop3", "lmtp"]),
   /** Addresses to listen on; default is loopback only, by IPv4 and IPv6. */
   hosts: v.optional(v.pipe(v.array(host), v.minLength(1, "expected at least one address"))),
   /** TCP port; 0 takes a free one. Either `port` or `path`. */
@@ -73,6 +73,8 @@ export const listenersSettings = v.optional(
   [
     { protocol: "imap", port: 1143 },
     { protocol: "imap", port: 1993, tls: "implicit" },
+    { protocol: "pop3", port: 1110 },
+    { protocol: "pop3", port: 1995, tls: "implicit" },
     { protocol: "lmtp", port: 1024 },
   ],
 );

@@ -34,6 +34,11 @@ const openMailService: OpenMailService = async () => ({
     void stream.write(utf8(`${tag} OK ${identity.name} ${identity.quota.bytes}\r\n`));
     await stream.read();
   },
+  pop3Capabilities: ["UIDL"],
+  startPop3: async ({ stream, identity }) => {
+    void stream.write(utf8(`+OK ${identity.name}\r\n`));
+    await stream.read();
+  },
   serveLmtp: async ({ stream, canUpgradeTls }) => {
     void stream.write(utf8(`220 tls ${canUpgradeTls}\r\n`));
     await stream.read();
@@ -55,6 +60,7 @@ async function start(
       listeners: [
         { protocol: "imap", port: 0, hosts: ["127.0.0.1"] },
         { protocol: "imap", port: 0, hosts: ["127.0.0.1"], tls: "implicit" },
+        { protocol: "pop3", port: 0, hosts: ["127.0.0.1"] },
         { protocol: "lmtp", path: "lmtp.sock", mode: 0o660 },
       ],
       http: { port: 0 },
@@ -99,6 +105,12 @@ test("one machine: IMAP, IMAPS, LMTP, administration, monitoring; then an orderl
   plain.write("a LOGIN alice secret\r\n");
   assert.equal(await nextText(plain), "a OK alice 1000\r\n");
 
+  const pop3 = connect(portOf(server, "pop3"), "127.0.0.1");
+  assert.equal(await nextText(pop3), "+OK Roost is ready\r\n");
+  pop3.write("USER alice\r\n");
+  assert.equal(await nextText(pop3), "+OK And the password?\r\n");
+  pop3.write("PASS secret\r\n");
+  assert.equal(await nextText(pop3), "+OK alice\r\n");
   const secure: TLSSocket = connectTls({
     port: portOf(server, "imap", 1),
     host: "127.0.0.1",
@@ -123,9 +135,9 @@ test("one machine: IMAP, IMAPS, LMTP, administration, monitoring; then an orderl
     /roost_connections\{listener="imap"\} 1/,
   );
   assert.equal((await fetch(`${page}/mail`)).status, 404);
-  assert.equal((await server.adminContext.serverStats())?.connections, 3);
+  assert.equal((await server.adminContext.serverStats())?.connections, 4);
 
-  for (const socket of [plain, secure, lmtp]) socket.end();
+  for (const socket of [plain, pop3, secure, lmtp]) socket.end();
   await server.stop();
   assert.deepEqual(events, ["closed"]);
 });
@@ -196,6 +208,7 @@ test("the start screen says how to connect, deliver and stop", async (t) => {
   });
   assert.match(screen, new RegExp(`IMAP +127\\.0\\.0\\.1:${portOf(server, "imap")}\n`));
   assert.match(screen, new RegExp(`IMAP over TLS +127\\.0\\.0\\.1:${portOf(server, "imap", 1)}\n`));
+  assert.match(screen, /POP3 +127\.0\.0\.1:\d+\n/);
   assert.match(screen, /User name +demo\n +Password +demo\n/);
   assert.match(screen, /\.\/bin\/roost deliver message\.eml --to demo@localhost/);
   assert.match(screen, /Ctrl\+C/);

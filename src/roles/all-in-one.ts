@@ -17,6 +17,7 @@ import {
   Listeners,
   LoginMetrics,
   serveImapLogin,
+  servePop3Login,
   UserConnections,
 } from "#proxy/index.ts";
 import type { Connection, Endpoint, ListenerSettings, ListenOptions } from "#proxy/index.ts";
@@ -36,7 +37,7 @@ export interface ServerParts {
 
 /** A place where the server listens, for people. */
 export interface ListeningPlace {
-  readonly protocol: "imap" | "lmtp" | "http" | "admin";
+  readonly protocol: "imap" | "pop3" | "lmtp" | "http" | "admin";
   readonly tls: "implicit" | "starttls" | "none";
   readonly endpoint: Endpoint;
 }
@@ -127,20 +128,31 @@ export class AllInOne {
   #sessionServers(): Record<ListenerSettings["protocol"], (c: Connection) => Promise<void>> {
     const { settings, clock, random, log } = this.#parts;
     const mail = this.#mailService();
-    const imap = {
+    const logins = new LoginMetrics(this.#metrics);
+    const login = {
       credentials: this.#auth.authenticator,
-      start: mail.startImap,
-      capabilities: mail.imapGreetingCapabilities,
       clearTextLogin: settings.clearTextLogin,
       users: this.#users,
-      metrics: new LoginMetrics(this.#metrics, "imap"),
       onLogin: settings.onLogin,
       clock,
       random,
       log,
     };
+    const imap = {
+      ...login,
+      start: mail.startImap,
+      capabilities: mail.imapGreetingCapabilities,
+      metrics: logins.of("imap"),
+    };
+    const pop3 = {
+      ...login,
+      start: mail.startPop3,
+      capabilities: mail.pop3Capabilities,
+      metrics: logins.of("pop3"),
+    };
     return {
       imap: (connection) => serveImapLogin(connection, imap),
+      pop3: (connection) => servePop3Login(connection, pop3),
       lmtp: (connection) => mail.serveLmtp(connection),
     };
   }
@@ -225,6 +237,7 @@ export class AllInOne {
 
 const turnAwayLines = {
   imap: "* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
+  pop3: "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
   lmtp: `421 4.3.2 ${hostname()} Too many connections, try again later\r\n`,
 } as const;
 

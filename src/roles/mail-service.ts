@@ -6,7 +6,7 @@ import type { Metrics } from "#base/metrics.ts";
 import type { Random } from "#base/random.ts";
 import type { Shutdown } from "#base/shutdown.ts";
 import type { Settings } from "#config/index.ts";
-import type { Connection, SessionStarter } from "#proxy/index.ts";
+import type { Connection, Pop3SessionStarter, SessionStarter } from "#proxy/index.ts";
 
 /** What the mail part of a process is built from. */
 export interface MailServiceParts {
@@ -29,6 +29,9 @@ export interface MailService {
   /** What is announced before login; the proxy adds STARTTLS, LOGINDISABLED and AUTH=…. */
   readonly imapGreetingCapabilities: readonly string[];
   readonly startImap: SessionStarter;
+  /** What CAPA says; the proxy adds USER, SASL and STLS. */
+  readonly pop3Capabilities: readonly string[];
+  readonly startPop3: Pop3SessionStarter;
   serveLmtp(connection: Connection): Promise<void>;
   readonly desk: MailDesk;
   /** Undefined while all is well; else a sentence for /healthz. */

@@ -10,6 +10,8 @@ import {
 } from "#objects/index.ts";
 import { ArrivingBytes, capabilities } from "#protocols/imap/index.ts";
 import { DeliveryLog, serveLmtp } from "#protocols/lmtp/index.ts";
+import { capabilities as pop3Capabilities } from "#protocols/pop3/index.ts";
+import { MaildropLocks, servePop3 } from "#protocols/pop3/index.ts";
 import {
   closeStore,
   type Damage,
@@ -44,6 +46,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
     prepareMessage: (message: Uint8Array, options: { readonly binary: boolean }) =>
       prepareInSlices(message, { ...options, clock }),
   };
+  const pop3 = { store, clock, log, shutdown, locks: new MaildropLocks() };
   const lmtp = {
     deliver: delivery,
     clock,
@@ -56,6 +59,8 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
   return {
     imapGreetingCapabilities: capabilities.filter((name) => greeted.has(name)),
     startImap: (arrival) => serveImapSession(arrival, { ...imap, shutdown: arrival.shutdown }),
+    pop3Capabilities,
+    startPop3: (arrival) => servePop3(arrival, { ...pop3, shutdown: arrival.shutdown }),
     serveLmtp: (connection) => serveLmtp(connection, lmtp),
     desk: { store, delivery, verify: (options) => verify(opened, options) },
     health: () => (journal.state === "open" ? undefined : "The journal does not take records"),

@@ -16,6 +16,7 @@ export interface StartScreenOptions {
 
 const titles = {
   imap: { starttls: "IMAP", implicit: "IMAP over TLS", none: "IMAP, no TLS" },
+  pop3: { starttls: "POP3", implicit: "POP3 over TLS", none: "POP3, no TLS" },
   lmtp: { starttls: "LMTP", implicit: "LMTP over TLS", none: "LMTP, no TLS" },
   http: { starttls: "", implicit: "", none: "Monitoring" },
   admin: { starttls: "", implicit: "", none: "" },

@@ -399,12 +399,25 @@ export class Account {
     } else
       for (const row of rowsIn(mailbox, uids))
         if ((flags[row]! & deletedBit) !== 0) gone.push(uid[row]!);
-    const ranges = rangesOf(gone);
+    return this.#remove(number, gone);
+  }
+
+  /**
+   * Removes the messages in `uids` that are there for ever, whatever their flags. RFC 1939 §6
+   * @returns the uids that went.
+   */
+  removeMessages(number: MailboxNumber, uids: UidRanges): UidRanges {
+    const mailbox = this.#require(number);
+    const { uid } = mailbox.rows.arrays;
+    const gone = Array.from(rowsIn(mailbox, uids), (row) => uid[row]!);
+    return this.#remove(number, gone);
+  }
+
+  #remove(number: MailboxNumber, gone: readonly number[]): UidRanges {
+    const uids = rangesOf(gone);
     if (gone.length > 0)
-      void this.#commit([{ kind: "expunged", mailbox: number, uids: ranges }], {
-        touched: [number],
-      });
-    return ranges;
+      void this.#commit([{ kind: "expunged", mailbox: number, uids }], { touched: [number] });
+    return uids;
   }
 
   /** The first \Recent uid for a session that selects the mailbox to write. RFC 3501 §2.3.2 */

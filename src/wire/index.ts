@@ -66,6 +66,8 @@ export { decodePop3SaslLine, Pop3SyntaxError } from "./pop3/command.ts";
 export type { Pop3Event } from "./pop3/decoder.ts";
 export { Pop3Decoder } from "./pop3/decoder.ts";
 export { DotStuffer, TopCutter } from "./pop3/dots.ts";
+export { writeLanguage } from "./pop3/language.ts";
+export { pop3ResponseCode } from "./pop3/refusal.ts";
 export { Pop3ReplyWriter } from "./pop3/reply-writer.ts";
 export type { Pop3Status } from "./pop3/response-decoder.ts";
 export { Pop3ResponseDecoder } from "./pop3/response-decoder.ts";

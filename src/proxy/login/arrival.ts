@@ -1,7 +1,7 @@
 import type { Identity } from "#auth/index.ts";
 import type { Shutdown } from "#base/shutdown.ts";
-import type { PeerInfo, SessionStream } from "#base/stream.ts";
-import type { CommandDecoder } from "#wire/index.ts";
+import type { ByteStream, PeerInfo, SessionStream } from "#base/stream.ts";
+import type { CommandDecoder, Pop3Decoder } from "#wire/index.ts";
 
 /** What a client said about itself, by field name in lower case. RFC 2971 §3.3 */
 export type ClientId = Readonly<Record<string, string>>;
@@ -23,12 +23,27 @@ export interface Arrival {
 /** Serves a client until it is done; a rejection is a bug of ours or a broken connection. */
 export type SessionStarter = (arrival: Arrival) => Promise<void>;
 
+/** The same for POP3. */
+export interface Pop3Arrival {
+  readonly stream: ByteStream;
+  readonly peer: PeerInfo;
+  readonly identity: Identity;
+  /** Holds what the client sent behind the command that logged in. */
+  readonly decoder: Pop3Decoder;
+  /** Begins when the session is to end. */
+  readonly shutdown: Shutdown;
+  /** What CAPA said before login, and says after it. RFC 2449 §5 */
+  readonly capabilities: readonly string[];
+}
+
+export type Pop3SessionStarter = (arrival: Pop3Arrival) => Promise<void>;
+
 /** What the hook `onLogin` is told. */
 export interface LoginEvent {
-  readonly protocol: "imap";
+  readonly protocol: "imap" | "pop3";
   readonly identity: Identity;
   readonly peer: PeerInfo;
-  /** "LOGIN" for the command, else the name of the SASL mechanism. */
+  /** "LOGIN" for IMAP's command, "PASS" for POP3's, else the name of the SASL mechanism. */
   readonly mechanism: string;
   readonly clientId: ClientId | undefined;
 }

@@ -61,7 +61,7 @@ test(`whatever a client says before login, it gets lines and an end (seed ${seed
   const random = seededRandom(seed);
   const bugs: unknown[] = [];
   const log: Log = { ...silentLog, error: (fields) => void bugs.push(fields) };
-  const metrics = new LoginMetrics(new Metrics(), "imap");
+  const metrics = new LoginMetrics(new Metrics()).of("imap");
   const users = new UserConnections(new Shutdown());
   const until = Date.now() + 2_500;
   for (let round = 0; round < rounds && Date.now() < until; round++) {

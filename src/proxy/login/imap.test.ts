@@ -64,7 +64,7 @@ async function world(
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    metrics: new LoginMetrics(new Metrics(), "imap"),
+    metrics: new LoginMetrics(new Metrics()).of("imap"),
     start: async (arrival) => {
       arrivals.push(arrival);
       void arrival.stream.write(utf8(`${arrival.tag} OK Hello ${arrival.identity.name}\r\n`));

@@ -1,33 +1,22 @@
-import { mayShowPassword, mechanisms, saslNonce, startExchange } from "#auth/index.ts";
-import type { CredentialCheck, Identity, MechanismOffer, SaslStep } from "#auth/index.ts";
+import { mayShowPassword, mechanisms } from "#auth/index.ts";
+import type { Identity, MechanismOffer } from "#auth/index.ts";
 import { Refusal } from "#base/assert.ts";
 import { asBuffer } from "#base/bytes.ts";
-import type { Clock } from "#base/clock.ts";
 import { withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
-import type { Log } from "#base/log.ts";
-import type { Random } from "#base/random.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import { CommandDecoder, ImapSyntaxError, ResponseWriter, decodeSaslLine } from "#wire/index.ts";
 import type { AuthenticateCommand, Command, DecodeEvent, IdCommand } from "#wire/index.ts";
 import type { Connection } from "../connection.ts";
-import type { ClearTextLogin } from "../settings.ts";
-import type { ClientId, OnLogin, SessionStarter } from "./arrival.ts";
-import type { LoginMetrics } from "./login-metrics.ts";
-import type { AccountSessions, UserConnections } from "./user-connections.ts";
+import type { ClientId, SessionStarter } from "./arrival.ts";
+import { authPeer, type LoginParts, offerFor, privacyRequired } from "./sasl-login.ts";
+import { runSasl, UnknownMechanism } from "./sasl-login.ts";
+import type { AccountSessions } from "./user-connections.ts";
 
-export interface ImapLoginParts {
-  readonly credentials: CredentialCheck;
+export interface ImapLoginParts extends LoginParts {
   readonly start: SessionStarter;
   /** What is announced before login beside STARTTLS, LOGINDISABLED and AUTH=…. */
   readonly capabilities: readonly string[];
-  readonly clearTextLogin: ClearTextLogin;
-  readonly users: UserConnections;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: LoginMetrics;
-  readonly onLogin?: OnLogin | undefined;
 }
 
 /** A login that succeeded, but for the client having heard of it. */
@@ -259,28 +248,14 @@ class ImapLogin {
 
   async #login(user: string, password: string): Promise<Identity> {
     if (!mayShowPassword(this.#offer)) throw privacyRequired();
-    return this.#parts.credentials.verify(user, password, this.#authPeer());
+    return this.#parts.credentials.verify(user, password, authPeer(this.#connection));
   }
 
   /** RFC 9051 §6.2.2, RFC 4959 §3 */
   async #authenticate(command: AuthenticateCommand): Promise<Identity> {
     const { mechanism, initial } = command;
-    const { credentials, random } = this.#parts;
-    const context = {
-      credentials,
-      peer: this.#authPeer(),
-      nonce: () => saslNonce(random),
-      channelBinding: this.#connection.channelBinding.bind(this.#connection),
-    };
-    const exchange = startExchange(mechanism, context, this.#offer);
-    if (exchange === undefined) {
-      const inPrivate = startExchange(mechanism, context, { secure: true });
-      throw inPrivate === undefined ? new UnknownMechanism() : privacyRequired();
-    }
-    let step: SaslStep = await exchange.step(initial ?? undefined);
-    while (step.kind === "challenge") step = await exchange.step(await this.#ask(step.data));
-    if (step.data !== undefined) await this.#ask(step.data);
-    return step.identity;
+    const ask = (challenge: Uint8Array): Promise<Uint8Array> => this.#ask(challenge);
+    return runSasl(this.#connection, this.#parts, { mechanism, initial, offer: this.#offer, ask });
   }
 
   /** Sends a challenge and gives the client's response. */
@@ -297,12 +272,6 @@ class ImapLogin {
       if (event.kind === "fatal") this.#goodbye(event.text);
       if (this.#ended || !(await this.#readMore())) throw new ImapSyntaxError("The client is gone");
     }
-  }
-
-  /** As auth wants it: Unix sockets have no address. */
-  #authPeer(): { readonly address: string } {
-    const { address } = this.#connection.peer;
-    return { address: address === "unix" ? "" : address };
   }
 
   /** RFC 9051 §6.1.1, §7.2.2 */
@@ -347,22 +316,4 @@ class ImapLogin {
     if (this.#ended) return;
     for (const chunk of this.#out.take()) void this.#connection.stream.write(chunk);
   }
-}
-
-class UnknownMechanism extends Error {}
-
-/** RFC 5530 §3 */
-function privacyRequired(): Refusal {
-  return new Refusal("PRIVACYREQUIRED", "Start TLS first: others could read your password here");
-}
-
-function offerFor(connection: Connection, clearTextLogin: ClearTextLogin): MechanismOffer {
-  const { peer } = connection;
-  return {
-    secure: peer.secure || (peer.loopback && clearTextLogin !== "never"),
-    allowPlain: clearTextLogin === "always",
-    channelBinding:
-      connection.channelBinding("tls-exporter") !== undefined ||
-      connection.channelBinding("tls-server-end-point") !== undefined,
-  };
 }

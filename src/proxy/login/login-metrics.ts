@@ -1,12 +1,17 @@
 import type { Metrics } from "#base/metrics.ts";
 
-/** Counts logins; one object for each protocol. */
+/** Counts the logins of one protocol. */
+export interface ProtocolLogins {
+  succeeded(mechanism: string): void;
+  /** `mechanism` may be any word that a client said: unknown ones are counted together. */
+  failed(mechanism: string): void;
+}
+
+/** Counts logins; one object for all protocols. */
 export class LoginMetrics {
-  readonly #protocol: string;
   readonly #logins;
 
-  constructor(metrics: Metrics, protocol: string) {
-    this.#protocol = protocol;
+  constructor(metrics: Metrics) {
     this.#logins = metrics.counter("roost_logins_total", "Logins by their outcome", [
       "protocol",
       "mechanism",
@@ -14,14 +19,14 @@ export class LoginMetrics {
     ]);
   }
 
-  succeeded(mechanism: string): void {
-    this.#logins.inc({ protocol: this.#protocol, mechanism, result: "ok" });
-  }
-
-  /** `mechanism` may be any word that a client said: unknown ones are counted together. */
-  failed(mechanism: string): void {
-    const known = /^(LOGIN|PLAIN|SCRAM-SHA-(1|256)(-PLUS)?)$/.test(mechanism);
-    const labels = { mechanism: known ? mechanism : "other", result: "refused" };
-    this.#logins.inc({ protocol: this.#protocol, ...labels });
+  of(protocol: string): ProtocolLogins {
+    const logins = this.#logins;
+    return {
+      succeeded: (mechanism) => logins.inc({ protocol, mechanism, result: "ok" }),
+      failed(mechanism) {
+        const known = /^(LOGIN|PASS|PLAIN|SCRAM-SHA-(1|256)(-PLUS)?)$/.test(mechanism);
+        logins.inc({ protocol, mechanism: known ? mechanism : "other", result: "refused" });
+      },
+    };
   }
 }
