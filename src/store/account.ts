@@ -388,18 +388,12 @@ export class Account {
    * Removes messages with \Deleted for ever; with `uids` only those in it. RFC 9051 §6.4.3
    * @returns the uids that went.
    */
-  expunge(number: MailboxNumber, uids?: UidRanges): UidRanges {
+  expunge(number: MailboxNumber, uids: UidRanges = Uint32Array.of(1, 0xffff_ffff)): UidRanges {
     const mailbox = this.#require(number);
-    const { uid, flags } = mailbox.rows.arrays;
-    const gone: number[] = [];
-    if (uids === undefined) {
-      if (mailbox.deleted > 0)
-        for (let row = 0; row < mailbox.count; row++)
-          if ((flags[row]! & deletedBit) !== 0) gone.push(uid[row]!);
-    } else
-      for (const row of rowsIn(mailbox, uids))
-        if ((flags[row]! & deletedBit) !== 0) gone.push(uid[row]!);
-    return this.#remove(number, gone);
+    const { flags } = mailbox.rows.arrays;
+    if (mailbox.deleted === 0) return new Uint32Array(0);
+    const rows = rowsIn(mailbox, uids).filter((row) => (flags[row]! & deletedBit) !== 0);
+    return this.#remove(mailbox, rows);
   }
 
   /**
@@ -408,13 +402,11 @@ export class Account {
    */
   removeMessages(number: MailboxNumber, uids: UidRanges): UidRanges {
     const mailbox = this.#require(number);
-    const { uid } = mailbox.rows.arrays;
-    const gone = Array.from(rowsIn(mailbox, uids), (row) => uid[row]!);
-    return this.#remove(number, gone);
+    return this.#remove(mailbox, rowsIn(mailbox, uids));
   }
 
-  #remove(number: MailboxNumber, gone: readonly number[]): UidRanges {
-    const uids = rangesOf(gone);
+  #remove({ number, rows }: MailboxState, gone: Uint32Array): UidRanges {
+    const uids = rangesOf(gone.map((row) => rows.arrays.uid[row]!));
     if (gone.length > 0)
       void this.#commit([{ kind: "expunged", mailbox: number, uids }], { touched: [number] });
     return uids;
