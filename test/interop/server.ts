@@ -29,6 +29,8 @@ export interface Ports {
   readonly imap: number;
   readonly imaps: number;
   readonly lmtp: number;
+  readonly pop3: number;
+  readonly pop3s: number;
 }
 
 export interface ServerOptions {
@@ -41,7 +43,9 @@ export interface ServerOptions {
 export class TestServer {
   readonly folder: string;
   readonly dataDir: string;
-  ports: Ports = { imap: 0, imaps: 0, lmtp: 0 };
+  ports: Ports = { imap: 0, imaps: 0, lmtp: 0, pop3: 0, pop3s: 0 };
+  /** Ports in the order of the listeners, where `settings` names other ones. */
+  listening: readonly number[] = [];
   #child: ChildProcess | undefined;
 
   constructor(options: ServerOptions = {}) {
@@ -54,6 +58,8 @@ export class TestServer {
         { protocol: "imap", hosts, port: 0 },
         { protocol: "imap", tls: "implicit", hosts, port: 0 },
         { protocol: "lmtp", hosts, port: 0 },
+        { protocol: "pop3", hosts, port: 0 },
+        { protocol: "pop3", tls: "implicit", hosts, port: 0 },
       ],
       http: false,
       logLevel: "info",
@@ -122,8 +128,9 @@ export class TestServer {
       server: { listeners: string[] };
     };
     const ports = server.listeners.map((line) => Number(/:(\d+)$/.exec(line)?.[1]));
-    const [imap = 0, imaps = 0, lmtp = 0] = ports;
-    this.ports = { imap, imaps, lmtp };
+    const [imap = 0, imaps = 0, lmtp = 0, pop3 = 0, pop3s = 0] = ports;
+    this.ports = { imap, imaps, lmtp, pop3, pop3s };
+    this.listening = ports;
   }
 
   #logged(): number {

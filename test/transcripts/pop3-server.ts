@@ -68,4 +68,3 @@ export class Pop3MemoryServer implements TranscriptServer {
     };
   }
 }
-
