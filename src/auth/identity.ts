@@ -14,4 +14,9 @@ export interface Identity {
 export interface Peer {
   /** IPv4 or IPv6 address without port; empty for a Unix socket. */
   readonly address: string;
+  /**
+   * Whether the peer is on this machine. Behind a balancer it is not, whatever its address looks
+   * like. Default: as the address looks.
+   */
+  readonly loopback?: boolean;
 }

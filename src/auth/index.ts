@@ -48,7 +48,7 @@ export type { SlowHash, SlowWork } from "./passwords/derive.ts";
 export { Passwords } from "./passwords/passwords.ts";
 export type { PasswordScheme } from "./passwords/schemes.ts";
 export { PasswordThreads } from "./passwords/threads.ts";
-export { isLoopback, networkOf } from "./peer-address.ts";
+export { networkOf } from "./peer-address.ts";
 export { mayShowPassword, mechanisms, saslNonce, startExchange } from "./sasl/mechanisms.ts";
 export type { MechanismOffer } from "./sasl/mechanisms.ts";
 export { LoginThrottle } from "./throttle.ts";

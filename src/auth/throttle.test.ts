@@ -102,6 +102,21 @@ test("a crowd from one penalised network is refused", async () => {
   assert.equal(throttle.waiting, 0);
 });
 
+test("who a balancer says to be at 127.0.0.1 is one address among others", async () => {
+  const throttle = new LoginThrottle({ clock: new FakeClock() });
+  const proxied = { address: "127.0.0.1", loopback: false };
+  (await throttle.enter(proxied, "alice")).failed();
+  assert.equal(throttle.delayMs(proxied, "bob"), 2_000);
+  assert.equal(throttle.delayMs({ address: "127.0.0.1" }, "bob"), 0);
+});
+
+test("a client's whole IPv6 network waits", async () => {
+  const throttle = new LoginThrottle({ clock: new FakeClock() });
+  (await throttle.enter({ address: "2001:db8:1:2::1" }, "alice")).failed();
+  assert.equal(throttle.delayMs({ address: "2001:db8:1:2:ffff::9" }, "bob"), 2_000);
+  assert.equal(throttle.delayMs({ address: "2001:db8:1:3::1" }, "bob"), 0);
+});
+
 test("failures on a shared address count for the account alone", async () => {
   const clock = new FakeClock();
   const throttle = new LoginThrottle({ clock });
@@ -109,6 +124,12 @@ test("failures on a shared address count for the account alone", async () => {
     (await throttle.enter({ address }, `user of ${address}`)).failed();
   assert.equal(throttle.delayMs({ address: "127.0.0.1" }, "bob"), 0);
   assert.equal(throttle.delayMs({ address: "127.0.0.1" }, "user of ::1"), 2_000);
+  const sharedAddress = (address: string): boolean => address === "192.0.2.9";
+  const webmail = new LoginThrottle({ clock, sharedAddress });
+  for (const address of ["127.0.0.1", "192.0.2.9"])
+    (await webmail.enter({ address }, `user of ${address}`)).failed();
+  assert.equal(webmail.delayMs({ address: "192.0.2.9" }, "bob"), 0);
+  assert.equal(webmail.delayMs({ address: "127.0.0.1" }, "bob"), 0);
   const off = new LoginThrottle({ clock, delayMsMax: 0 });
   (await off.enter(far, "alice")).failed();
   assert.equal(off.delayMs(far, "alice"), 0);

@@ -28,8 +28,8 @@ export interface LoginThrottleOptions {
   /** Default `limits.penaltyDelayMsMax`; 0 switches all delays off. */
   readonly delayMsMax?: number;
   /**
-   * Addresses that many users come from (webmail, proxies): their failures count for the accounts
-   * only. Default: loopback and Unix sockets.
+   * Addresses that many users come from (webmail, proxies), beside loopback and Unix sockets: their
+   * failures count for the accounts only.
    */
   readonly sharedAddress?: (address: string) => boolean;
 }
@@ -45,7 +45,7 @@ const countMax = 8;
 export class LoginThrottle {
   readonly #clock: Clock;
   readonly #delayMsMax: number;
-  readonly #isShared: (address: string) => boolean;
+  readonly #isShared: (peer: Peer) => boolean;
   readonly #networks = new BoundedMap<string, Failures>(limits.penaltyEntriesMax);
   readonly #accounts = new BoundedMap<string, Failures>(limits.penaltyEntriesMax);
   #waiting = 0;
@@ -53,7 +53,8 @@ export class LoginThrottle {
   constructor(options: LoginThrottleOptions) {
     this.#clock = options.clock;
     this.#delayMsMax = options.delayMsMax ?? limits.penaltyDelayMsMax;
-    this.#isShared = options.sharedAddress ?? isLoopback;
+    this.#isShared = ({ address, loopback = isLoopback(address) }) =>
+      loopback || options.sharedAddress?.(address) === true;
   }
 
   /** Attempts that wait for their delay to pass. */
@@ -95,7 +96,7 @@ export class LoginThrottle {
       failed: () => {
         end();
         this.#count(this.#accounts, name);
-        if (!this.#isShared(peer.address)) this.#count(this.#networks, networkOf(peer.address));
+        if (!this.#isShared(peer)) this.#count(this.#networks, networkOf(peer.address));
       },
       abandoned: end,
     };
@@ -105,7 +106,7 @@ export class LoginThrottle {
   #entries(peer: Peer, name: string): Failures[] {
     const account = this.#accounts.get(name);
     const entries = account === undefined ? [] : [account];
-    if (this.#isShared(peer.address)) return entries;
+    if (this.#isShared(peer)) return entries;
     const network = this.#networks.get(networkOf(peer.address));
     if (network !== undefined && this.#left(network) > 0) entries.push(network);
     return entries;

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Authenticator, isLoopback, LoginThrottle, openSqliteDirectory } from "#auth/index.ts";
+import { Authenticator, LoginThrottle, openSqliteDirectory } from "#auth/index.ts";
 import { Passwords, PasswordThreads } from "#auth/index.ts";
 import type { Directory, SqliteDirectory } from "#auth/index.ts";
 import type { Clock } from "#base/clock.ts";
@@ -72,6 +72,6 @@ function throttleOf(settings: Settings, clock: Clock): LoginThrottle {
   const shared = new Set(sharedAddresses);
   return new LoginThrottle({
     ...delays,
-    sharedAddress: (address) => shared.has(address) || isLoopback(address),
+    sharedAddress: (address) => shared.has(address),
   });
 }

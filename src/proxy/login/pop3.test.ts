@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { Authenticator, createAccount, inlineSlowHash, LoginThrottle } from "#auth/index.ts";
 import { openSqliteDirectory, Passwords } from "#auth/index.ts";
-import type { CredentialCheck, Identity } from "#auth/index.ts";
+import type { CredentialCheck, Identity, Peer } from "#auth/index.ts";
 import { Refusal } from "#base/assert.ts";
 import type { AccountId, TenantId } from "#base/brand.ts";
 import { utf8 } from "#base/bytes.ts";
@@ -205,12 +205,27 @@ test("a command that is pipelined behind STLS is not executed", async (t) => {
 test("no exception for loopback behind a balancer, which may be believed about TLS", async (t) => {
   const contexts = await selfSigned(t);
   const proxyProtocol = { from: ["127.0.0.1"], trustTls: true };
-  const { port } = await world(t, {}, { contexts, proxyProtocol });
+  const peers: Peer[] = [];
+  const verify = async (_: string, __: string, peer: Peer): Promise<Identity> => {
+    peers.push(peer);
+    return alice;
+  };
+  const parts = { credentials: { ...credentials, verify } };
+  const { port } = await world(t, parts, { contexts, proxyProtocol });
   const plain = await LineClient.connect(t, port);
   plain.send("PROXY TCP4 127.0.0.1 127.0.0.1 40000 110\r\n");
   assert.equal(await plain.line(), "+OK Roost is ready");
   assert.match((await ask(plain, "USER alice"))!, /^-ERR Start TLS first/);
   assert.ok((await capa(plain)).includes("STLS"));
+  const secure = await LineClient.connect(t, port);
+  // Version 2, TCP over IPv4 from 127.0.0.1, and the TLV that says that TLS was used.
+  const header = "0d0a0d0a000d0a515549540a211100147f0000017f0000019c40006e2000050100000001";
+  secure.socket.write(Buffer.from(header, "hex"));
+  assert.equal(await secure.line(), "+OK Roost is ready");
+  assert.ok(!(await capa(secure)).includes("STLS"));
+  await ask(secure, "USER alice");
+  assert.equal(await ask(secure, "PASS x"), "+OK Hello alice");
+  assert.deepEqual(peers, [{ address: "127.0.0.1", loopback: false }]);
 });
 
 test("the hook onLogin may refuse; an account has a limited number of sessions", async (t) => {

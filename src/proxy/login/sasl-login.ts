@@ -45,7 +45,8 @@ export function offerFor(connection: Connection, clearTextLogin: ClearTextLogin)
 
 /** As auth wants it: Unix sockets have no address. */
 export function authPeer({ peer }: Connection): Peer {
-  return { address: peer.address === "unix" ? "" : peer.address };
+  const { address, loopback } = peer;
+  return { address: address === "unix" ? "" : address, loopback };
 }
 
 export interface SaslLogin {
