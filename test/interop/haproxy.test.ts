@@ -49,13 +49,14 @@ async function balance<Name extends string>(
   const file = join(folder, "haproxy.cfg");
   writeFileSync(file, `${lines.join("\n")}\n`);
   const haproxy = spawn("haproxy", ["-db", "-f", file], { stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  for (const stream of [haproxy.stdout, haproxy.stderr])
-    stream.on("data", (bytes: Buffer) => (said += bytes.toString()));
+  const said: string[] = [];
+  const note = (bytes: Buffer): void => void said.push(bytes.toString());
+  haproxy.stdout.on("data", note);
+  haproxy.stderr.on("data", note);
   t.after(() => haproxy.kill("SIGKILL"));
   for (const port of Object.values<number>(ports))
     for (;;) {
-      assert.equal(haproxy.exitCode, null, said);
+      assert.equal(haproxy.exitCode, null, said.join(""));
       const socket = connect(port, "127.0.0.1");
       const up = await new Promise((resolve) => {
         socket.once("connect", () => resolve(true));
