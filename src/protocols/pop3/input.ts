@@ -44,6 +44,8 @@ export async function nextEvent(parts: InputParts): Promise<Exclude<Pop3Event, {
 /** The client's bytes, unless something else ends the session first. */
 async function read(parts: InputParts): Promise<Uint8Array> {
   const { stream, account, clock, shutdown } = parts;
+  // It may have happened while the client was slow to take the last answer.
+  if (account.lost !== undefined) throw account.lost;
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
   // RFC 1939 §3: then the connection is closed without a word, and nothing is removed.
   const timer = clock.after(limits.pop3IdleTimeoutMs, () =>
