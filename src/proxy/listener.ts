@@ -154,6 +154,12 @@ export class Listeners {
     const { balancer, balancers, options } = arrival;
     const fields = { listener: options.name, balancer: balancer.address };
     const { log, clock } = this.#parts;
+    if (balancer.address === "") {
+      // A health check that was reset before we came to it: nobody knows whose it was.
+      this.#metrics.broken(options.name);
+      socket.destroy();
+      return;
+    }
     if (!balancers.networks.has(balancer.address)) {
       this.#metrics.refused(options.name, "network");
       log.info(fields, "Closed a connection that comes from no balancer");
