@@ -1,7 +1,7 @@
 /** POP3 sessions beside other programs, slow clients and failing disks. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concatBytes, latin1, utf8 } from "#base/bytes.ts";
+import { concatBytes, fromLatin1, latin1, utf8 } from "#base/bytes.ts";
 import { type Clock, systemClock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import { seededRandom } from "#base/random.ts";
@@ -13,8 +13,11 @@ import { Pop3MemoryServer } from "../transcripts/pop3-server.ts";
 
 const flags = { bits: 0, keywords: [] };
 
-async function enter(server: Pop3MemoryServer): Promise<Pop3Client & { stream: MemoryStream }> {
-  const stream = server.serve();
+async function enter(
+  server: Pop3MemoryServer,
+  options: { utf8?: boolean } = {},
+): Promise<Pop3Client & { stream: MemoryStream }> {
+  const stream = server.serve(options);
   const client = Object.assign(new Pop3Client(stream), { stream });
   const { ok, text } = await client.response();
   assert.ok(ok, text);
@@ -29,7 +32,8 @@ async function inboxOf(server: Pop3MemoryServer): Promise<{ account: Account; ui
 
 /** Where the store reads large bodies. */
 interface Bodies {
-  openBody?: () => Promise<BodyReader>;
+  openBody?: (state: unknown, row: number) => Promise<BodyReader>;
+  fields: () => Uint8Array;
 }
 
 /** Waits until the session's server side has ended. */
@@ -83,6 +87,67 @@ test("unique ids that were imported are kept; those that cannot be said are repl
   const client = await enter(server);
   const validity = inbox.uidValidity.toString(16).padStart(8, "0");
   assert.deepEqual([...(await client.listing("UIDL")).values()], ["000000014d5e", `${validity}.2`]);
+});
+
+const header = (line: string): string => `${line}\r\n\r\n`;
+const multipart = (partHeader: string): string =>
+  `${header("Content-Type: multipart/mixed; boundary=b")}--b\r\n${header(partHeader)}x\r\n--b--\r\n`;
+
+test("a header in UTF-8 is for clients that said UTF8, 8-bit text for everybody", async () => {
+  const server = new Pop3MemoryServer();
+  const needy = [
+    `${header("Subject: größer")}text\r\n`,
+    multipart("Content-Description: größer"),
+    multipart("Content-Type: message/global\r\n\r\nSubject: größer"),
+    `${header("Subject: \u00e9 und")}x`,
+  ];
+  const others = [
+    `${header("Subject: x\r\nContent-Transfer-Encoding: 8bit")}größer\r\n`,
+    multipart("Content-Transfer-Encoding: 8bit\r\n\r\ngrößer"),
+  ];
+  await server.deliver(...needy, ...others);
+  // Octets that are no UTF-8 were never meant for UTF8.
+  const broken = fromLatin1(`${header("Subject: gr\u00f6\u00dfer")}x\r\n`);
+  await server.deliverBytes(broken);
+  const client = await enter(server);
+  assert.equal((await client.listing("LIST")).size, 7);
+  for (let number = 1; number <= needy.length; number++)
+    for (const command of [`RETR ${number}`, `TOP ${number} 0`]) {
+      const { ok, code } = await client.ask(command);
+      assert.ok(!ok, command);
+      assert.equal(code, "UTF8", command);
+    }
+  for (const [index, message] of others.entries())
+    assert.equal(await client.content(`RETR ${needy.length + index + 1}`), latin1(utf8(message)));
+  assert.equal(await client.content("RETR 7"), latin1(broken));
+  await client.ok("DELE 1");
+  await client.ok("QUIT");
+  await ended(server);
+  const modern = await enter(server, { utf8: true });
+  assert.equal(await modern.content("RETR 1"), latin1(utf8(needy[1]!)));
+});
+
+test("large messages are looked through for UTF-8 too, and damaged fields do not matter", async () => {
+  const server = new Pop3MemoryServer();
+  await server.deliver(`${header("Subject: größer")}text\r\n`, "Subject: x\r\n\r\ntext ß\r\n");
+  const contents = server.mail.store.contents as unknown as Bodies;
+  const { account } = await inboxOf(server);
+  contents.openBody = async (_, row) => {
+    const body = await account.body(row);
+    return {
+      size: body.length,
+      async *pieces(start, end) {
+        for (let at = start; at < end; at++) yield body.subarray(at, at + 1);
+      },
+    };
+  };
+  const client = await enter(server);
+  assert.equal((await client.ask("RETR 1")).code, "UTF8");
+  const whole = "Subject: x\r\n\r\ntext ß\r\n";
+  assert.equal(await client.content("RETR 2"), latin1(utf8(whole)));
+  contents.fields = () => utf8("damaged");
+  assert.equal((await client.ask("RETR 1")).code, "UTF8");
+  assert.equal(await client.content("RETR 2"), latin1(utf8(whole)));
 });
 
 test("QUIT is answered when what it removed is durable, and not before", async () => {
@@ -187,8 +252,9 @@ test("a large message is sent in pieces, as fast as the client takes them", asyn
   let read = 0;
   const reader: BodyReader = {
     size: piece.length * pieces,
-    async *pieces() {
-      for (; read < pieces; read++) yield piece;
+    async *pieces(start, end) {
+      if (end <= piece.length) yield piece.subarray(start, end);
+      else for (; read < pieces; read++) yield piece;
     },
   };
   const contents = server.mail.store.contents as unknown as Bodies;
@@ -216,7 +282,9 @@ test("a message that fails half-way breaks the connection; before that it is ref
   contents.openBody = () =>
     Promise.resolve({
       size: 1_000_000,
-      async *pieces() {
+      async *pieces(start, end) {
+        // The header can be read.
+        if (end - start < 100) return yield utf8("x".repeat(end - start));
         yield utf8("x".repeat(limits.outputBufferBytes));
         throw new Error("damaged");
       },
@@ -304,7 +372,7 @@ test("a thawed session goes on without a greeting, or says why it cannot", async
   const maildrop = Maildrop.open(account);
   maildrop.markDeleted(1);
   const frozen = freeze(maildrop, account);
-  const client = new Pop3Client(server.serve(frozen));
+  const client = new Pop3Client(server.serve({ frozen }));
   assert.equal(await client.ok("STAT"), "1 5");
   await client.ok("QUIT");
   assert.deepEqual((await inboxOf(server)).uids, [2]);
@@ -312,7 +380,7 @@ test("a thawed session goes on without a greeting, or says why it cannot", async
   const { uidValidity } = account.mailbox("INBOX");
   account.mailbox("INBOX").uidValidity++;
   assert.equal(thaw(frozen, account), "gone");
-  const refused = await new Pop3Client(server.serve(frozen)).response();
+  const refused = await new Pop3Client(server.serve({ frozen })).response();
   assert.equal(refused.code, "SYS/TEMP");
   account.mailbox("INBOX").uidValidity = uidValidity;
   const { modseq } = account.state;

@@ -12,6 +12,7 @@ import { thaw } from "./freeze.ts";
 import { nextEvent, SessionEnd } from "./input.ts";
 import { Maildrop } from "./maildrop.ts";
 import type { MaildropLocks } from "./maildrop-locks.ts";
+import { needsUtf8 } from "./needs-utf8.ts";
 import { Output } from "./output.ts";
 
 /** A client that has logged in and has not been told so; or the connection of a frozen session. */
@@ -23,6 +24,8 @@ export interface Pop3Arrival {
   readonly decoder: Pop3Decoder;
   /** What CAPA says. */
   readonly capabilities: readonly string[];
+  /** It said UTF8 before it logged in. RFC 6856 §2.1 */
+  readonly utf8: boolean;
   /** What `freeze` gave; then the session goes on, and nothing is said of the login. */
   readonly frozen?: Uint8Array | undefined;
 }
@@ -288,7 +291,7 @@ class Pop3Session {
     });
   }
 
-  /** RFC 1939 §5, §7. No flag is set: other programs do not take it for read. */
+  /** RFC 1939 §5, §7, RFC 6856 §5. No flag is set: other programs do not take it for read. */
   async #retrieve(number: number, cutter?: TopCutter): Promise<void> {
     const account = this.#account;
     const row = this.#maildrop.rowOf(number);
@@ -296,6 +299,11 @@ class Pop3Session {
     const opening = account.openBody(row);
     // What can go wrong before the first octet is answered.
     const body = opening === undefined ? await account.body(row) : await opening;
+    // Rows may have moved meanwhile.
+    if (!this.#arrival.utf8 && (await needsUtf8(account, this.#maildrop.rowOf(number), body))) {
+      this.#output.err(`Message ${number} is for clients that say UTF8 before login`, "UTF8");
+      return;
+    }
     const pieces = body instanceof Uint8Array ? [body] : body.pieces(0, body.size);
     const stuffer = new DotStuffer();
     const output = this.#output;

@@ -34,6 +34,8 @@ export interface Pop3Arrival {
   readonly shutdown: Shutdown;
   /** What CAPA said before login, and says after it. RFC 2449 §5 */
   readonly capabilities: readonly string[];
+  /** It said UTF8, which is not possible any more now. RFC 6856 §2.1 */
+  readonly utf8: boolean;
 }
 
 export type Pop3SessionStarter = (arrival: Pop3Arrival) => Promise<void>;

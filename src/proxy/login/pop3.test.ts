@@ -228,6 +228,17 @@ test("no exception for loopback behind a balancer, which may be believed about T
   assert.deepEqual(peers, [{ address: "127.0.0.1", loopback: false }]);
 });
 
+test("UTF8 before login is told to the session", async (t) => {
+  const { port, arrivals } = await world(t);
+  for (const says of [false, true]) {
+    const client = await greeted(t, port);
+    if (says) assert.match((await ask(client, "UTF8"))!, /^\+OK/);
+    await ask(client, "USER alice");
+    assert.equal(await ask(client, "PASS my secret"), "+OK Hello alice");
+    assert.equal(arrivals.at(-1)!.utf8, says);
+  }
+});
+
 test("the hook onLogin may refuse; an account has a limited number of sessions", async (t) => {
   const seen: string[] = [];
   const { port } = await world(t, {

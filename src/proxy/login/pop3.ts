@@ -31,9 +31,9 @@ export async function servePop3Login(connection: Connection, parts: Pop3LoginPar
   const { identity, sessions } = done;
   try {
     const { stream, peer } = connection;
-    const { decoder, capabilities } = login;
+    const { decoder, capabilities, utf8 } = login;
     const { shutdown } = sessions;
-    await parts.start({ stream, peer, identity, decoder, capabilities, shutdown });
+    await parts.start({ stream, peer, identity, decoder, capabilities, utf8, shutdown });
   } finally {
     parts.users.leave(sessions);
   }
@@ -50,11 +50,12 @@ class Pop3Login {
   readonly #parts: Pop3LoginParts;
   readonly #out = new Pop3ReplyWriter();
   readonly decoder = new Pop3Decoder();
+  /** The client said UTF8. RFC 6856 §2.1 */
+  utf8 = false;
   /** What may be offered to this connection as it is now. */
   #offer: MechanismOffer;
   /** Of USER, until PASS. */
   #user: string | undefined;
-  #utf8 = false;
   #errorsInARow = 0;
   #failedLogins = 0;
   /** The last word was said, or the client is gone. */
@@ -155,7 +156,7 @@ class Pop3Login {
         this.#out.end();
         break;
       case "UTF8":
-        this.#utf8 = true;
+        this.utf8 = true;
         this.#out.ok("UTF-8");
         break;
       case "LANG":
@@ -195,7 +196,7 @@ class Pop3Login {
   /** RFC 2595 §4; what was sent ahead of the handshake in plain text is never executed. */
   async #startTls(): Promise<void> {
     // RFC 6856 §2.1
-    if (this.#utf8) return this.#bad("STLS comes before UTF8");
+    if (this.utf8) return this.#bad("STLS comes before UTF8");
     if (!this.#connection.canUpgradeTls) return this.#bad("TLS is not to be had here");
     if (this.decoder.buffered > 0)
       return this.#goodbye("Nothing may follow STLS before its answer");
