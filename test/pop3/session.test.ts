@@ -127,6 +127,20 @@ test("a header in UTF-8 is for clients that said UTF8, 8-bit text for everybody"
   assert.equal(await modern.content("RETR 1"), latin1(utf8(needy[1]!)));
 });
 
+test("bare LFs of a binary message are CRLF here: nothing ends a response early", async () => {
+  const server = new Pop3MemoryServer();
+  const { account } = await inboxOf(server);
+  const message = "Subject: x\r\n\r\na\n.\n+OK not yet\r\n.\rb\n";
+  const prepared = prepareMessage(utf8(message), { binary: true });
+  await account.addMessages(account.mailbox("INBOX").number, [
+    { prepared, flags, internalDate: 0 },
+  ]);
+  const client = await enter(server);
+  const sent = "Subject: x\r\n\r\na\r\n.\r\n+OK not yet\r\n.\rb\r\n";
+  assert.equal(await client.content("RETR 1"), sent);
+  assert.equal(await client.content("TOP 1 2"), sent.slice(0, sent.indexOf("+OK")));
+});
+
 test("large messages are looked through for UTF-8 too, and damaged fields do not matter", async () => {
   const server = new Pop3MemoryServer();
   await server.deliver(`${header("Subject: größer")}text\r\n`, "Subject: x\r\n\r\ntext ß\r\n");

@@ -5,6 +5,7 @@ import { limits } from "#base/limits.ts";
 import type { Log } from "#base/log.ts";
 import type { Shutdown } from "#base/shutdown.ts";
 import { type ByteStream, ConnectionBroken, type PeerInfo } from "#base/stream.ts";
+import { LineEndNormaliser } from "#message/index.ts";
 import type { Account, Store } from "#store/index.ts";
 import { DotStuffer, type Pop3Command, type Pop3Decoder, pop3ResponseCode } from "#wire/index.ts";
 import { TopCutter, writeLanguage } from "#wire/index.ts";
@@ -305,11 +306,14 @@ class Pop3Session {
       return;
     }
     const pieces = body instanceof Uint8Array ? [body] : body.pieces(0, body.size);
+    // Of binary messages: POP3 has no lines that end otherwise. RFC 6856 §2.1
+    const lineEnds = new LineEndNormaliser();
     const stuffer = new DotStuffer();
     const output = this.#output;
     await this.#multiline(cutter === undefined ? `${size} octets` : "The top follows", async () => {
       for await (const piece of pieces) {
-        output.bytes(stuffer.push(cutter === undefined ? piece : cutter.push(piece)));
+        const wanted = cutter === undefined ? piece : cutter.push(piece);
+        output.bytes(stuffer.push(lineEnds.push(wanted)));
         if (output.full) await output.flush();
         if (cutter?.done === true) break;
       }

@@ -27,8 +27,11 @@ test("dots at line starts are doubled, and the end is found by everybody", () =>
   assert.equal(stuffed("."), "..\r\n.\r\n");
   assert.equal(stuffed("\n"), "\n\r\n.\r\n");
   assert.equal(stuffed(".\r\n..\r\n.a.b\r\n a.\r\n"), "..\r\n...\r\n..a.b\r\n a.\r\n.\r\n");
-  assert.equal(stuffed("a\n.\r\nb\r\n"), "a\n..\r\nb\r\n.\r\n");
-  assert.equal(stuffed("\n.\n.\n."), "\n..\n..\n..\r\n.\r\n");
+  assert.equal(stuffed("\r\n.\r\n..\r\n"), "\r\n..\r\n...\r\n.\r\n");
+  // Only CRLF ends a line.
+  assert.equal(stuffed("a\n.\r\nb\r\n"), "a\n.\r\nb\r\n.\r\n");
+  assert.equal(stuffed("\n.\n.\r."), "\n.\n.\r.\r\n.\r\n");
+  assert.equal(stuffed("\r\r\n.\n\r.\r\n."), "\r\r\n..\n\r.\r\n..\r\n.\r\n");
 });
 
 test("what needs no dot is not copied", () => {

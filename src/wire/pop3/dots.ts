@@ -4,11 +4,12 @@ import { asBuffer, noBytes } from "../../base/bytes.ts";
 const lf = 0x0a;
 const cr = 0x0d;
 const dot = 0x2e;
-const feedDot = Buffer.from("\n.");
+const lineDot = Buffer.from("\r\n.");
 
 /**
- * Puts a dot before each line that begins with one. A line also begins behind an LF alone: there are
- * clients that end lines with it, and a message must not be able to end its response for them.
+ * Puts a dot before each line that begins with one. Only CRLF ends a line; whoever sends content with
+ * bare LFs is to make them CRLF before, or a client that ends lines with them may see an end that is
+ * none.
  */
 export class DotStuffer {
   /** The last two octets so far; a response begins on a fresh line. */
@@ -19,31 +20,42 @@ export class DotStuffer {
   push(piece: Uint8Array): Uint8Array {
     if (piece.length === 0) return piece;
     const bytes = asBuffer(piece);
-    const first = this.#last === lf && bytes[0] === dot;
+    const first = this.#dotAcross(bytes);
     this.#beforeLast = bytes.length > 1 ? bytes.at(-2)! : this.#last;
     this.#last = bytes.at(-1)!;
-    let at = bytes.indexOf(feedDot);
-    if (!first && at < 0) return piece;
-    let count = first ? 1 : 0;
-    for (let next = at; next >= 0; next = bytes.indexOf(feedDot, next + 2)) count++;
+    let at = first < 0 ? nextDot(bytes, 0) : first;
+    if (at < 0) return piece;
+    let count = 0;
+    for (let dotAt = at; dotAt >= 0; dotAt = nextDot(bytes, dotAt)) count++;
     const out = Buffer.allocUnsafe(bytes.length + count);
     let length = 0;
     let from = 0;
-    if (first) out[length++] = dot;
-    for (; at >= 0; at = bytes.indexOf(feedDot, from)) {
-      length += bytes.copy(out, length, from, at + 1);
+    for (; at >= 0; at = nextDot(bytes, at)) {
+      length += bytes.copy(out, length, from, at);
       out[length++] = dot;
-      from = at + 1;
+      from = at;
       // The dot itself is copied with what follows.
     }
     bytes.copy(out, length, from);
     return out;
   }
 
+  /** Where a line begins with a dot whose CRLF ends, or lies across, the piece before; else -1. */
+  #dotAcross(bytes: Buffer): number {
+    if (bytes[0] === dot) return this.#last === lf && this.#beforeLast === cr ? 0 : -1;
+    return this.#last === cr && bytes[0] === lf && bytes[1] === dot ? 1 : -1;
+  }
+
   /** What ends the response: a line end where the content has none, and the dot. */
   end(): Uint8Array {
     return Buffer.from(this.#last === lf && this.#beforeLast === cr ? ".\r\n" : "\r\n.\r\n");
   }
+}
+
+/** The next dot behind a CRLF that begins at `from` or later, or -1. */
+function nextDot(bytes: Buffer, from: number): number {
+  const at = bytes.indexOf(lineDot, from);
+  return at < 0 ? -1 : at + 2;
 }
 
 /** Cuts a message behind its header, the line that ends it, and a number of lines. RFC 1939 §7 */
