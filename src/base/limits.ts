@@ -209,8 +209,8 @@ export const limits = {
   listPatternsMax: 100,
 
   // POP3
-  /** A command with its CRLF. RFC 2449 §4 asks for 255; not all clients keep to it. */
-  pop3LineBytesMax: 512,
+  /** A command with its CRLF. RFC 2449 §4 */
+  pop3LineBytesMax: 255,
   /** A client's line within AUTH. RFC 5034 §4 */
   pop3SaslLineBytesMax: 12 * KiB,
   /** What a line that is too long may go on for before the connection is closed. */

@@ -81,6 +81,8 @@ test("pipelined lines, line ends and lengths", () => {
     error("Lines end with CRLF"),
     { kind: "command", command: { name: "QUIT" } },
   ]);
+  // RFC 2449 §4, CRLF included.
+  assert.equal(limits.pop3LineBytesMax, 255);
   const most = limits.pop3LineBytesMax - "USER \r\n".length;
   assert.deepEqual(command(`USER ${"x".repeat(most)}`), { name: "USER", user: "x".repeat(most) });
   assert.deepEqual(events(`USER ${"x".repeat(most + 1)}\r\nNOOP\r\n`), [
