@@ -145,11 +145,6 @@ test("one machine: IMAP, IMAPS, LMTP, administration, monitoring; then an orderl
 test("who is disabled or removed loses the sessions that are open, and nobody else does", async (t) => {
   const server = await start(t, {}, openRealMailService);
   t.after(() => server.stop());
-  const roost = async (...words: string[]): Promise<void> => {
-    const main = join(import.meta.dirname, "../main.ts");
-    const program = [main, "--data", dataDirOf(server), ...words];
-    await promisify(execFile)(process.execPath, program, { cwd: dataDirOf(server) });
-  };
   const sessions: Socket[] = [];
   for (const name of ["alice", "bob", "carol"]) {
     await createAccount(server.adminContext.accounts, { name }, "secret");
@@ -164,13 +159,56 @@ test("who is disabled or removed loses the sessions that are open, and nobody el
   alice.write("b IDLE\r\n");
   assert.equal(await nextText(alice), "+ idling\r\n");
   const [aliceHears, bobHears] = [nextText(alice), nextText(bob)];
-  await roost("user", "disable", "alice");
+  await roost(server, "user", "disable", "alice");
   assert.equal(await aliceHears, "* BYE [CONTACTADMIN] The account was disabled\r\n");
-  await roost("user", "remove", "bob", "--yes");
+  await roost(server, "user", "remove", "bob", "--yes");
   assert.equal(await bobHears, "* BYE [CONTACTADMIN] The account was removed\r\n");
   carol.write("b NOOP\r\n");
   assert.equal(await nextText(carol), "b OK NOOP completed\r\n");
 });
+
+test("who is disabled loses the POP3 session, and what it marked stays", async (t) => {
+  const server = await start(t, {}, openRealMailService);
+  t.after(() => server.stop());
+  await createAccount(server.adminContext.accounts, { name: "alice" }, "secret");
+  const enter = async (): Promise<[client: Socket, said: string]> => {
+    const client = connect(portOf(server, "pop3"), "127.0.0.1");
+    t.after(() => client.destroy());
+    assert.equal(await nextText(client), "+OK Roost is ready\r\n");
+    client.write("USER alice\r\n");
+    assert.equal(await nextText(client), "+OK And the password?\r\n");
+    client.write("PASS secret\r\n");
+    return [client, await nextText(client)];
+  };
+  const imap = connect(portOf(server, "imap"), "127.0.0.1");
+  t.after(() => imap.destroy());
+  await nextText(imap);
+  imap.write("a LOGIN alice secret\r\n");
+  assert.match(await nextText(imap), /^a OK /);
+  imap.write("b APPEND INBOX {3+}\r\nx\r\n\r\n");
+  assert.match(await nextText(imap), /^b OK /);
+
+  const [open, welcome] = await enter();
+  assert.equal(welcome, "+OK 1 messages (3 octets)\r\n");
+  open.write("DELE 1\r\n");
+  assert.equal(await nextText(open), "+OK Marked as deleted\r\n");
+  const [hears, ended] = [nextText(open), once(open, "end")];
+  await roost(server, "user", "disable", "alice");
+  assert.equal(await hears, "-ERR [SYS/PERM] The account was disabled\r\n");
+  await ended;
+  const [, refused] = await enter();
+  assert.match(refused, /^-ERR \[AUTH\] /);
+
+  await roost(server, "user", "disable", "alice", "--undo");
+  const [, again] = await enter();
+  assert.equal(again, "+OK 1 messages (3 octets)\r\n");
+});
+
+async function roost(server: AllInOne, ...words: string[]): Promise<void> {
+  const main = join(import.meta.dirname, "../main.ts");
+  const program = [main, "--data", dataDirOf(server), ...words];
+  await promisify(execFile)(process.execPath, program, { cwd: dataDirOf(server) });
+}
 
 function dataDirOf(server: AllInOne): string {
   const admin = server.places.find(({ protocol }) => protocol === "admin");
