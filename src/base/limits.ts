@@ -339,6 +339,8 @@ export const limits = {
   parkedTagBytesMax: 255,
   /** Mailboxes that one of them may wait for. */
   parkedWaitsMax: 100,
+  /** What is read of a parked client before its connection is given back to Node. */
+  parkedReadBytes: 16 * KiB,
   /** Deadlines of parked sessions that come due together. */
   parkedTickMs: 1_000,
   /** An account id or an address that many rows share. */

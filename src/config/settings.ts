@@ -8,6 +8,7 @@ import {
   clearTextLoginSettings,
   listenersSettings,
   onLoginHook,
+  parkAfterMsSettings,
   tlsSettings,
 } from "#proxy/settings.ts";
 
@@ -26,6 +27,8 @@ export const settingsSchema = v.strictObject({
   listeners: listenersSettings,
   tls: tlsSettings,
   clearTextLogin: clearTextLoginSettings,
+  /** Idle sessions cost next to nothing after this time; false: they keep what they have. */
+  parkAfterMs: parkAfterMsSettings,
   http: httpSettings,
   auth: authSettings,
   store: storeSettings,

@@ -10,6 +10,7 @@ import { withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import { DeflatedStream } from "./deflated-stream.ts";
+import type { TakenSocket } from "./parked/index.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { channelBinding } from "./tls/channel-binding.ts";
 
@@ -25,6 +26,8 @@ export interface SecureContexts {
  */
 export class Connection {
   readonly stream: SessionStream;
+  /** The name of the listener that accepted it. */
+  readonly listener: string;
   readonly shutdown: Shutdown;
   readonly #layers: LayeredStream;
   readonly #clock: Clock;
@@ -36,6 +39,7 @@ export class Connection {
   constructor(socket: Socket, parts: ConnectionParts) {
     this.#clock = parts.clock;
     this.#contexts = parts.contexts;
+    this.listener = parts.listener;
     this.shutdown = parts.shutdown;
     this.#peer = parts.peer;
     this.#socketStream = new SocketStream(socket, parts.clock);
@@ -45,6 +49,21 @@ export class Connection {
 
   get peer(): PeerInfo {
     return this.#peer;
+  }
+
+  /**
+   * Takes the connection away, to park it; the stream is over then. Undefined, and nothing has
+   * changed, where it is not at rest or where there is more than a socket under it.
+   */
+  takeDescriptor(): TakenSocket | undefined {
+    return this.#tls === undefined && !this.stream.compressed
+      ? this.#socketStream.release()
+      : undefined;
+  }
+
+  /** Undefined where all that was written has been taken by the system, else a promise for that. */
+  whenSent(): Promise<void> | undefined {
+    return this.#socketStream.whenSent();
   }
 
   /**
@@ -111,6 +130,7 @@ export interface ConnectionParts {
   readonly clock: Clock;
   readonly shutdown: Shutdown;
   readonly peer: PeerInfo;
+  readonly listener: string;
   /** Absent where there shall be no TLS. */
   readonly contexts?: SecureContexts | undefined;
 }
@@ -135,6 +155,9 @@ function handshake(tls: TLSSocket): Promise<void> {
 class LayeredStream implements SessionStream {
   #carrier: ByteStream;
   #compressed = false;
+  /** A read of a carrier that cannot withdraw it, and who waits for it. */
+  #carried: Promise<Uint8Array | null> | undefined;
+  #taker: object | undefined;
 
   constructor(carrier: ByteStream) {
     this.#carrier = carrier;
@@ -155,10 +178,29 @@ class LayeredStream implements SessionStream {
   }
 
   read(): Promise<Uint8Array | null> {
-    return this.#carrier.read();
+    const carrier = this.#carrier;
+    if (carrier.withdrawRead !== undefined && this.#carried === undefined) return carrier.read();
+    // What a withdrawn read brings is kept for the next one.
+    const reading = (this.#carried ??= carrier.read());
+    return new Promise((resolve, reject) => {
+      const taker = {};
+      this.#taker = taker;
+      const done = (give: () => void): void => {
+        if (this.#taker !== taker) return;
+        this.#taker = this.#carried = undefined;
+        give();
+      };
+      reading.then(
+        (bytes) => done(() => resolve(bytes)),
+        (error: Error) => done(() => reject(error)),
+      );
+    });
   }
   withdrawRead(): boolean {
-    return this.#carrier.withdrawRead?.() ?? false;
+    if (this.#carried === undefined) return this.#carrier.withdrawRead?.() ?? false;
+    if (this.#taker === undefined) return false;
+    this.#taker = undefined;
+    return true;
   }
   write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined {
     return this.#carrier.write(bytes, sent);

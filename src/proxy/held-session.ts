@@ -39,16 +39,19 @@ export interface HeldSessionParts {
   readonly shutdown: Shutdown;
   start(): Promise<SessionEnding>;
   resume(resumption: Resumption): Promise<SessionEnding>;
+  /** Parks the connection, which then is nobody's here any more; false where that cannot be. */
+  park?(session: FrozenSession): Promise<boolean> | boolean;
   /** Calls `wake` as soon as the session is to be told something. */
   watch(waitsFor: WaitsFor, wake: () => void): () => void;
 }
 
 const stillHere = utf8("* OK Still here\r\n");
 
-/** Serves a session, frozen or not, until it ends. */
+/** Serves a session, frozen or not, until it ends or its connection is parked. */
 export async function serveHeld(stream: ByteStream, parts: HeldSessionParts): Promise<void> {
   let ending = await parts.start();
   while (ending.kind === "frozen") {
+    if ((await parts.park?.(ending)) === true) return;
     const { frozen, silentMs } = ending;
     const since = parts.clock.monotonic();
     const input = await new Hold(stream, parts, ending).end;

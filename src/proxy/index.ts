@@ -27,8 +27,18 @@ export {
   type SessionEnding,
   type WaitsFor,
 } from "./held-session.ts";
-export type { Arrival, ClientId, LoginEvent, OnLogin, SessionStarter } from "./login/arrival.ts";
-export type { Pop3Arrival, Pop3SessionStarter } from "./login/arrival.ts";
+export type {
+  Arrival,
+  ArrivalAgain,
+  ClientId,
+  LoginEvent,
+  MailboxSessions,
+  OnLogin,
+  Pop3Arrival,
+  Pop3SessionStarter,
+} from "./login/arrival.ts";
+export { ParkingLot, type ParkingLotParts, type ReturningSession } from "./parking-lot.ts";
+export { serveReturned } from "./login/logged-in.ts";
 export { type ImapLoginParts, serveImapLogin } from "./login/imap.ts";
 export { LoginMetrics } from "./login/login-metrics.ts";
 export { type Pop3LoginParts, servePop3Login } from "./login/pop3.ts";

@@ -31,6 +31,10 @@ export class ListenerMetrics {
     this.#open.inc({ listener });
     this.#opened.inc({ listener });
   }
+  /** A connection that had been parked. */
+  takenBack(listener: string): void {
+    this.#open.inc({ listener });
+  }
   closed(listener: string): void {
     this.#open.dec({ listener });
   }

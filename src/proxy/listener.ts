@@ -41,6 +41,9 @@ export interface ListenOptions {
   serve(connection: Connection): Promise<void>;
 }
 
+/** What is known of how a connection is served. */
+type Served = Pick<ListenOptions, "name" | "contexts" | "implicitTls" | "serve">;
+
 export interface ListenersParts {
   readonly clock: Clock;
   readonly log: Log;
@@ -74,6 +77,7 @@ export class Listeners {
   readonly #perAddress = new Map<string, number>();
   /** Sockets of balancers that have not said yet whose they are. */
   readonly #announcing = new Set<Socket>();
+  #parkedOf: (network: string) => number = () => 0;
 
   constructor(parts: ListenersParts) {
     this.#parts = parts;
@@ -210,13 +214,34 @@ export class Listeners {
       socket.destroySoon();
       return;
     }
+    this.#metrics.opened(options.name);
+    this.#begin(socket, peer, options);
+  }
+
+  /** A connection that was accepted here and then parked goes on; the limits let it in before. */
+  takeBack(
+    socket: Socket,
+    { name, peer }: { readonly name: string; readonly peer: PeerInfo },
+    serve: ListenOptions["serve"],
+  ): void {
+    socket.on("error", () => {});
+    this.#metrics.takenBack(name);
+    this.#begin(socket, peer, { name, implicitTls: false, serve });
+  }
+
+  /** Parked connections count for the limit of their address. */
+  countParked(ofNetwork: (network: string) => number): void {
+    this.#parkedOf = ofNetwork;
+  }
+
+  #begin(socket: Socket, peer: PeerInfo, options: Served): void {
     const address = networkOf(peer.address);
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    this.#metrics.opened(options.name);
     const connection = new Connection(socket, {
       clock: this.#parts.clock,
       shutdown: this.shutdown,
       contexts: options.contexts,
+      listener: options.name,
       peer,
     });
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -239,11 +264,13 @@ export class Listeners {
     // All that come through a Unix socket or from this machine have one address.
     if (peer.loopback) return undefined;
     const max = this.#parts.connectionsPerAddressMax ?? limits.connectionsPerAddressMax;
-    return (this.#perAddress.get(networkOf(peer.address)) ?? 0) >= max ? "address" : undefined;
+    const network = networkOf(peer.address);
+    const open = (this.#perAddress.get(network) ?? 0) + this.#parkedOf(network);
+    return open >= max ? "address" : undefined;
   }
 
   /** Never rejects. */
-  async #serve(connection: Connection, options: ListenOptions): Promise<void> {
+  async #serve(connection: Connection, options: Served): Promise<void> {
     try {
       if (options.implicitTls) await connection.upgradeTls(true);
       await options.serve(connection);

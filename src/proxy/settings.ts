@@ -107,6 +107,15 @@ export type TlsSettings = v.InferOutput<typeof tlsSettings>;
 export type CertificateFiles = v.InferOutput<typeof certificateFiles>;
 export type ClearTextLogin = v.InferOutput<typeof clearTextLoginSettings>;
 
+/** Silence after which a session is frozen and its connection parked, in milliseconds. */
+export const parkAfterMsSettings = v.optional(
+  v.union([
+    v.literal(false),
+    v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(0, "expected 0 or more")),
+  ]),
+  5_000,
+);
+
 /** Called when somebody has proven who they are, before the client hears of it. */
 export const onLoginHook = v.optional(
   v.custom<OnLogin>((value) => typeof value === "function", "expected a function"),

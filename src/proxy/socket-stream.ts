@@ -5,6 +5,7 @@ import { concatBytes } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import type { ByteStream } from "#base/stream.ts";
+import { takeDescriptor, type TakenSocket } from "./parked/index.ts";
 
 interface Pending<T> {
   readonly promise: Promise<T>;
@@ -46,6 +47,7 @@ export class SocketStream implements ByteStream {
   #unsentBytes = 0;
   #flushWanted = false;
   #drained: Pending<void> | undefined;
+  #allSent: Pending<void> | undefined;
   #outputEnded = false;
 
   #failure: ConnectionBroken | undefined;
@@ -144,11 +146,7 @@ export class SocketStream implements ByteStream {
       this.destroy();
       throw new ConnectionBroken("Plain text was sent ahead of the TLS handshake");
     }
-    this.#flush();
-    while (this.#unsentBytes > 0 && !this.#outputEnded) {
-      this.#drained ??= pending();
-      await this.#drained.promise;
-    }
+    for (let sent = this.whenSent(); sent !== undefined; sent = this.whenSent()) await sent;
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#outputEnded) throw new ConnectionBroken("The connection is closed");
     this.#listen("off");
@@ -159,6 +157,38 @@ export class SocketStream implements ByteStream {
     for (const bytes of this.#incoming.toReversed()) this.#socket.unshift(bytes);
     this.#incoming = [];
     this.#incomingBytes = 0;
+  }
+
+  /** Undefined where all that was written has been taken by the system, else a promise for that. */
+  whenSent(): Promise<void> | undefined {
+    this.#flush();
+    if (this.#unsentBytes === 0 || this.#outputEnded || this.#failure !== undefined)
+      return undefined;
+    this.#allSent ??= pending();
+    return this.#allSent.promise;
+  }
+
+  /**
+   * Takes the connection from Node and from this stream, which is over then. Undefined, and nothing
+   * has changed, where it is not at rest: a read is pending, bytes are on their way.
+   */
+  release(): TakenSocket | undefined {
+    const atRest =
+      this.#reader === undefined &&
+      this.#incomingBytes === 0 &&
+      this.#unsentBytes === 0 &&
+      !this.#inputEnded &&
+      !this.#outputEnded &&
+      this.#failure === undefined;
+    if (!atRest) return undefined;
+    this.#listen("off");
+    const taken = takeDescriptor(this.#socket);
+    if (taken === undefined) {
+      this.#listen("on");
+      return undefined;
+    }
+    this.#inputEnded = this.#outputEnded = true;
+    return taken;
   }
 
   readonly #onData = (bytes: Buffer): void => this.#take(bytes);
@@ -221,6 +251,10 @@ export class SocketStream implements ByteStream {
   }
 
   #releaseWriters(): void {
+    if (this.#unsentBytes === 0) {
+      this.#allSent?.resolve();
+      this.#allSent = undefined;
+    }
     if (this.#drained === undefined || this.#unsentBytes >= limits.unsentBytesMax) return;
     this.#drained.resolve();
     this.#drained = undefined;
@@ -231,8 +265,7 @@ export class SocketStream implements ByteStream {
     this.#failure = new ConnectionBroken(error.message, { cause: error });
     this.#reader?.reject(this.#failure);
     this.#reader = undefined;
-    this.#drained?.reject(this.#failure);
-    this.#drained = undefined;
+    this.#rejectWriters(this.#failure);
     this.#socket.destroy();
   }
 
@@ -240,8 +273,13 @@ export class SocketStream implements ByteStream {
     this.#linger?.cancel();
     this.#endInput();
     this.#outputEnded = true;
-    this.#drained?.reject(this.#failure ?? new ConnectionBroken("The connection is closed"));
-    this.#drained = undefined;
+    this.#rejectWriters(this.#failure ?? new ConnectionBroken("The connection is closed"));
+  }
+
+  #rejectWriters(error: Error): void {
+    this.#drained?.reject(error);
+    this.#allSent?.reject(error);
+    this.#drained = this.#allSent = undefined;
   }
 }
 

@@ -18,6 +18,7 @@ import { Listeners } from "./listener.ts";
 import type { ListenersParts } from "./listener.ts";
 import type { ProxyProtocolSettings } from "./settings.ts";
 import { Certificates } from "./tls/certificates.ts";
+import type { Arrival, MailboxSessions } from "./login/arrival.ts";
 
 /** A folder that is removed after the test. */
 export function scratchFolder(t: TestContext): string {
@@ -171,4 +172,13 @@ export class LineClient {
     this.#listen();
     return tls;
   }
+}
+
+/** Sessions that are never frozen, for tests. */
+export function startOnly(serve: (arrival: Arrival) => Promise<void>): MailboxSessions {
+  return {
+    start: (arrival) => serve(arrival).then(() => ({ kind: "ended" })),
+    resume: () => Promise.reject(new Error("Nothing was frozen here")),
+    watch: () => () => {},
+  };
 }

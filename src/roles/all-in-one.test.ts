@@ -30,10 +30,16 @@ const events: string[] = [];
 /** Mail without a store: sessions say who is there. */
 const openMailService: OpenMailService = async () => ({
   imapGreetingCapabilities: ["IMAP4rev1"],
-  startImap: async ({ stream, tag, identity }) => {
-    void stream.write(utf8(`${tag} OK ${identity.name} ${identity.quota.bytes}\r\n`));
-    await stream.read();
+  imap: {
+    start: async ({ stream, tag, identity }) => {
+      void stream.write(utf8(`${tag} OK ${identity.name} ${identity.quota.bytes}\r\n`));
+      await stream.read();
+      return { kind: "ended" };
+    },
+    resume: () => Promise.reject(new Error("Nothing was frozen")),
+    watch: () => () => {},
   },
+  whenChanged: () => () => {},
   pop3Capabilities: ["UIDL"],
   startPop3: async ({ stream, identity }) => {
     void stream.write(utf8(`+OK ${identity.name}\r\n`));

@@ -16,8 +16,10 @@ import {
   endpointText,
   Listeners,
   LoginMetrics,
+  ParkingLot,
   serveImapLogin,
   servePop3Login,
+  serveReturned,
   UserConnections,
 } from "#proxy/index.ts";
 import type { Connection, Endpoint, ListenerSettings, ListenOptions } from "#proxy/index.ts";
@@ -56,6 +58,7 @@ export class AllInOne {
   #auth!: AuthDesk;
   #certificates!: Certificates;
   #mail: MailService | undefined;
+  #lot: ParkingLot | undefined;
 
   private constructor(parts: ServerParts) {
     const { clock, log } = parts;
@@ -91,10 +94,14 @@ export class AllInOne {
       clock: this.#parts.clock,
       accounts: this.#auth,
       mail: async () => this.#mailService().desk,
-      endSessions: (accountId, text) => this.#users.end(accountId, { text, code: "CONTACTADMIN" }),
+      endSessions: (accountId, text) => {
+        this.#users.end(accountId, { text, code: "CONTACTADMIN" });
+        this.#lot?.wakeAccount(accountId);
+      },
       serverStats: async () => ({
         uptimeMs: Math.round(this.#parts.clock.monotonic() - this.#startedAt),
         connections: this.#listeners.connections,
+        parked: this.#lot?.count ?? 0,
         memoryBytes: process.memoryUsage.rss(),
         listeners: this.#places.map(({ protocol, endpoint }) => {
           return `${protocol} ${endpointText(endpoint)}`;
@@ -140,7 +147,8 @@ export class AllInOne {
     };
     const imap = {
       ...login,
-      start: mail.startImap,
+      sessions: mail.imap,
+      lot: this.#openLot(mail),
       capabilities: mail.imapGreetingCapabilities,
       metrics: logins.of("imap"),
     };
@@ -155,6 +163,27 @@ export class AllInOne {
       pop3: (connection) => servePop3Login(connection, pop3),
       lmtp: (connection) => mail.serveLmtp(connection),
     };
+  }
+
+  #openLot(mail: MailService): ParkingLot | undefined {
+    const { settings, clock, random, log } = this.#parts;
+    if (settings.parkAfterMs === false) return undefined;
+    const users = this.#users;
+    const lot = ParkingLot.open({
+      ...{ clock, random, log },
+      metrics: this.#metrics,
+      listeners: this.#listeners,
+      serve: (connection, session) =>
+        serveReturned(connection, session, {
+          ...{ users, clock, lot },
+          sessions: mail.imap,
+          directory: this.#auth.limited,
+        }),
+    });
+    if (lot === undefined) return undefined;
+    users.countParked((accountId) => lot.countOfAccount(accountId));
+    mail.whenChanged((change) => lot.changed(change));
+    return (this.#lot = lot);
   }
 
   async #listen(
@@ -223,6 +252,8 @@ export class AllInOne {
 
   /** Sessions say goodbye, what is arriving is finished, then everything is closed. */
   async stop(): Promise<void> {
+    this.#lot?.close(utf8("* BYE [UNAVAILABLE] The server is going down\r\n"));
+    this.#lot = undefined;
     await this.#listeners.stop();
     for (const server of this.#httpServers) {
       server.close();

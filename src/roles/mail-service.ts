@@ -6,7 +6,8 @@ import type { Metrics } from "#base/metrics.ts";
 import type { Random } from "#base/random.ts";
 import type { Shutdown } from "#base/shutdown.ts";
 import type { Settings } from "#config/index.ts";
-import type { Connection, Pop3SessionStarter, SessionStarter } from "#proxy/index.ts";
+import type { Connection, MailboxSessions, Pop3SessionStarter } from "#proxy/index.ts";
+import type { MailboxChange } from "#store/index.ts";
 
 /** What the mail part of a process is built from. */
 export interface MailServiceParts {
@@ -28,7 +29,9 @@ export interface MailServiceParts {
 export interface MailService {
   /** What is announced before login; the proxy adds STARTTLS, LOGINDISABLED and AUTH=…. */
   readonly imapGreetingCapabilities: readonly string[];
-  readonly startImap: SessionStarter;
+  readonly imap: MailboxSessions;
+  /** Calls `listener` after each durable change of a mailbox. */
+  whenChanged(listener: (change: MailboxChange) => void): () => void;
   /** What CAPA says; the proxy adds USER, SASL and STLS. */
   readonly pop3Capabilities: readonly string[];
   readonly startPop3: Pop3SessionStarter;

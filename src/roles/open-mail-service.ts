@@ -21,7 +21,7 @@ import {
   openStore,
   prepareInSlices,
 } from "#store/index.ts";
-import { serveImapSession } from "./imap-session.ts";
+import { imapSessions } from "./imap-session.ts";
 import type { MailService, MailServiceParts } from "./mail-service.ts";
 
 /**
@@ -43,6 +43,7 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
   const arrivingBytes = new ArrivingBytes();
   const imap = {
     ...{ store, clock, log, shutdown, arrivingBytes },
+    freezeAfterMs: settings.parkAfterMs === false ? undefined : settings.parkAfterMs,
     prepareMessage: (message: Uint8Array, options: { readonly binary: boolean }) =>
       prepareInSlices(message, { ...options, clock }),
   };
@@ -58,7 +59,8 @@ export async function openMailService(parts: MailServiceParts): Promise<MailServ
   };
   return {
     imapGreetingCapabilities: capabilities.filter((name) => greeted.has(name)),
-    startImap: (arrival) => serveImapSession(arrival, { ...imap, shutdown: arrival.shutdown }),
+    imap: imapSessions(imap),
+    whenChanged: (listener) => store.changes.listen(listener),
     pop3Capabilities,
     startPop3: (arrival) => servePop3(arrival, { ...pop3, shutdown: arrival.shutdown }),
     serveLmtp: (connection) => serveLmtp(connection, lmtp),

@@ -63,6 +63,7 @@ export class TestServer {
       ],
       http: false,
       logLevel: "info",
+      parkAfterMs: 0,
       ...options.settings,
     };
     writeFileSync(this.configFile, `export default ${JSON.stringify(settings)};\n`);

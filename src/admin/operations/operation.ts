@@ -45,7 +45,10 @@ export interface AdminContext {
 export interface ServerStats {
   /** Milliseconds. */
   readonly uptimeMs: number;
+  /** With a socket of their own. */
   readonly connections: number;
+  /** Sessions that are parked. */
+  readonly parked: number;
   /** Resident set, in bytes. */
   readonly memoryBytes: number;
   readonly listeners: readonly string[];

@@ -1,7 +1,9 @@
 import type { Identity } from "#auth/index.ts";
 import type { Shutdown } from "#base/shutdown.ts";
+import type { AccountId } from "#base/brand.ts";
 import type { ByteStream, PeerInfo, SessionStream } from "#base/stream.ts";
 import type { CommandDecoder, Pop3Decoder } from "#wire/index.ts";
+import type { SessionEnding, WaitsFor } from "../held-session.ts";
 
 /** What a client said about itself, by field name in lower case. RFC 2971 §3.3 */
 export type ClientId = Readonly<Record<string, string>>;
@@ -20,8 +22,24 @@ export interface Arrival {
   readonly shutdown: Shutdown;
 }
 
-/** Serves a client until it is done; a rejection is a bug of ours or a broken connection. */
-export type SessionStarter = (arrival: Arrival) => Promise<void>;
+/** A client whose session was frozen, on its way back to whoever serves its mailboxes. */
+export interface ArrivalAgain extends Pick<Arrival, "stream" | "peer" | "identity" | "shutdown"> {
+  readonly frozen: Uint8Array;
+  /** What the client has said meanwhile. */
+  readonly input?: Uint8Array | undefined;
+  readonly silentMs: number;
+}
+
+/**
+ * Serves clients that are logged in until they are done or silent; a rejection is a bug of ours or
+ * a broken connection.
+ */
+export interface MailboxSessions {
+  start(arrival: Arrival): Promise<SessionEnding>;
+  resume(arrival: ArrivalAgain): Promise<SessionEnding>;
+  /** Calls `wake` as soon as a frozen session is to be told something. */
+  watch(accountId: AccountId, waitsFor: WaitsFor, wake: () => void): () => void;
+}
 
 /** The same for POP3. */
 export interface Pop3Arrival {

@@ -14,6 +14,7 @@ import type { Connection } from "../connection.ts";
 import { serveImapLogin } from "./imap.ts";
 import { LoginMetrics } from "./login-metrics.ts";
 import { UserConnections } from "./user-connections.ts";
+import { startOnly } from "../testing.ts";
 
 const seed = 20_26;
 const rounds = 3_000;
@@ -85,7 +86,7 @@ test(`whatever a client says before login, it gets lines and an end (seed ${seed
     } as unknown as Connection;
     await serveImapLogin(connection, {
       credentials,
-      start: () => Promise.reject(new Error("Nobody can log in here")),
+      sessions: startOnly(() => Promise.reject(new Error("Nobody can log in here"))),
       capabilities: ["IMAP4rev1"],
       clearTextLogin: "loopback",
       ...{ users, metrics, log, random, clock: systemClock },

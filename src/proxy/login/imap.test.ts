@@ -28,6 +28,7 @@ import { serveImapLogin } from "./imap.ts";
 import type { ImapLoginParts } from "./imap.ts";
 import { LoginMetrics } from "./login-metrics.ts";
 import { UserConnections } from "./user-connections.ts";
+import { startOnly } from "../testing.ts";
 
 const alice: Identity = {
   accountId: "aaaaaaaaaaaaaaaa" as AccountId,
@@ -65,10 +66,10 @@ async function world(
     random: systemRandom,
     log: silentLog,
     metrics: new LoginMetrics(new Metrics()).of("imap"),
-    start: async (arrival) => {
+    sessions: startOnly(async (arrival) => {
       arrivals.push(arrival);
       void arrival.stream.write(utf8(`${arrival.tag} OK Hello ${arrival.identity.name}\r\n`));
-    },
+    }),
     ...parts,
   };
   const served = await serve(
@@ -258,10 +259,10 @@ test("an account has a limited number of sessions, and gets room back", async (t
   const held = new Promise<void>((resolve) => (release = resolve));
   const { port } = await world(t, {
     users: new UserConnections(new Shutdown(), 1),
-    start: async ({ stream, tag }) => {
+    sessions: startOnly(async ({ stream, tag }) => {
       void stream.write(utf8(`${tag} OK in\r\n`));
       await held;
-    },
+    }),
   });
   const first = await greeted(t, port);
   await first.command("a", "LOGIN alice secret");

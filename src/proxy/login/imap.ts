@@ -8,13 +8,18 @@ import { ConnectionBroken } from "#base/stream.ts";
 import { CommandDecoder, ImapSyntaxError, ResponseWriter, decodeSaslLine } from "#wire/index.ts";
 import type { AuthenticateCommand, Command, DecodeEvent, IdCommand } from "#wire/index.ts";
 import type { Connection } from "../connection.ts";
-import type { ClientId, SessionStarter } from "./arrival.ts";
+import type { SessionEnding } from "../held-session.ts";
+import type { ParkingLot } from "../parking-lot.ts";
+import type { ClientId, MailboxSessions } from "./arrival.ts";
+import { serveLoggedIn } from "./logged-in.ts";
 import { authPeer, type LoginParts, offerFor, privacyRequired } from "./sasl-login.ts";
 import { runSasl, UnknownMechanism } from "./sasl-login.ts";
 import type { AccountSessions } from "./user-connections.ts";
 
 export interface ImapLoginParts extends LoginParts {
-  readonly start: SessionStarter;
+  readonly sessions: MailboxSessions;
+  /** Where silent sessions are parked; undefined: their connections stay. */
+  readonly lot?: ParkingLot | undefined;
   /** What is announced before login beside STARTTLS, LOGINDISABLED and AUTH=…. */
   readonly capabilities: readonly string[];
 }
@@ -35,15 +40,13 @@ export async function serveImapLogin(connection: Connection, parts: ImapLoginPar
   const done = await login.run();
   if (done === null) return;
   const { tag, identity, sessions } = done;
-  try {
-    const { stream, peer } = connection;
-    const { decoder, clientId } = login;
-    decoder.literalBytesMax = limits.literalBytesMax;
-    const { shutdown } = sessions;
-    await parts.start({ stream, peer, decoder, clientId, tag, identity, shutdown });
-  } finally {
-    parts.users.leave(sessions);
-  }
+  const { stream, peer } = connection;
+  const { decoder, clientId } = login;
+  decoder.literalBytesMax = limits.literalBytesMax;
+  const { shutdown } = sessions;
+  const arrival = { stream, peer, decoder, clientId, tag, identity, shutdown };
+  const start = (): Promise<SessionEnding> => parts.sessions.start(arrival);
+  await serveLoggedIn(connection, { identity, counted: sessions, start }, parts);
 }
 
 class ImapLogin {

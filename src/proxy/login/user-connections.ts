@@ -27,10 +27,16 @@ export class UserConnections {
   readonly #max: number;
   readonly #accounts = new Map<AccountId, Counted>();
   readonly #entries = new Set<Entry>();
+  #parkedOf: (accountId: AccountId) => number = () => 0;
 
   constructor(server: Shutdown, max: number = limits.connectionsPerUserMax) {
     this.#server = server;
     this.#max = max;
+  }
+
+  /** Parked sessions count, too. */
+  countParked(ofAccount: (accountId: AccountId) => number): void {
+    this.#parkedOf = ofAccount;
   }
 
   /** Before a login is looked at; ends with `enter` or `giveUp`. */
@@ -58,7 +64,7 @@ export class UserConnections {
       sessions = { accountId, shutdown, count: 0, forget };
       this.#accounts.set(accountId, sessions);
     }
-    if (sessions.count >= this.#max) return "limit";
+    if (sessions.count + this.#parkedOf(accountId) >= this.#max) return "limit";
     sessions.count++;
     return sessions;
   }

@@ -72,6 +72,7 @@ function statsText(stats: Stats, terminal: Terminal): string {
   else
     rows.push(
       ["connections", server.connections],
+      ["parked sessions", server.parked],
       ["memory", bytesText(server.memoryBytes)],
       ["running for", durationText(server.uptimeMs)],
       ...server.listeners.map((text): [string, string] => ["listens", text]),
