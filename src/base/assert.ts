@@ -6,29 +6,33 @@
  */
 
 /** Codes of a refusal; the protocols translate them to their own response codes. */
-export type RefusalCode =
-  | "ALREADYEXISTS"
-  | "AUTHENTICATIONFAILED"
-  | "AUTHORIZATIONFAILED"
-  | "BADCHARSET"
-  | "CANNOT"
-  | "CLOSED"
-  | "CORRUPTION"
-  | "EXPIRED"
-  | "EXPUNGEISSUED"
-  | "HASCHILDREN"
-  | "INUSE"
-  | "LIMIT"
-  | "NONEXISTENT"
-  | "NOPERM"
-  | "NOTSAVED"
-  | "OVERQUOTA"
-  | "PRIVACYREQUIRED"
-  | "TOOBIG"
-  | "TRYCREATE"
-  | "UNAVAILABLE"
-  | "UNKNOWN-CTE"
-  | "USEATTR";
+export const refusalCodes = [
+  "ALREADYEXISTS",
+  "AUTHENTICATIONFAILED",
+  "AUTHORIZATIONFAILED",
+  "BADCHARSET",
+  "CANNOT",
+  "CLOSED",
+  "CORRUPTION",
+  "EXPIRED",
+  "EXPUNGEISSUED",
+  "HASCHILDREN",
+  "INUSE",
+  "LIMIT",
+  "NONEXISTENT",
+  "NOPERM",
+  "NOTSAVED",
+  "OVERQUOTA",
+  "PRIVACYREQUIRED",
+  "SERVERBUG",
+  "TOOBIG",
+  "TRYCREATE",
+  "UNAVAILABLE",
+  "UNKNOWN-CTE",
+  "USEATTR",
+] as const;
+
+export type RefusalCode = (typeof refusalCodes)[number];
 
 /** What the client may be told: a refusal with a code and a sentence. */
 export class Refusal extends Error {

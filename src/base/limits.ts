@@ -352,6 +352,68 @@ export const limits = {
   /** Descriptors that are passed to another process at a time (Linux allows 253), with their bytes. */
   passedDescriptorsMax: 250,
   passedBytesMax: 8 * MiB,
+
+  // Hop
+  /** Payload of one frame between two nodes, and of the first one, before the peer is known. */
+  hopFrameBytesMax: 256 * KiB,
+  hopHelloBytesMax: 1 * KiB,
+  /** Input or output of a stream, or a piece of a call, that one frame may carry, and that is put
+   * into one: smaller frames come in whole more often, and large ones lose their place in caches. */
+  hopPartBytesMax: 64 * KiB,
+  hopPartBytes: 32 * KiB,
+  /** Bodies of frames up to this size are copied behind their headers. */
+  hopCopiedBytesMax: 2 * KiB,
+  /** What opens a stream: a login, or a frozen session. */
+  hopHeadBytesMax: 128 * KiB,
+  /** State of a session that a flush carries. */
+  hopStateBytesMax: 48 * KiB,
+  /** What one direction of a stream may have on the way before its receiver has taken it. */
+  hopWindowBytes: 512 * KiB,
+  /** Bytes that wait for the carrier of a link: more make who writes wait. */
+  hopQueueBytesMax: 4 * MiB,
+  /** Streams of one link at a time, of each side. */
+  hopStreamsMax: 65_536,
+  /** Calls of one link that wait for their answer, of each side. */
+  hopCallsMax: 4_096,
+  /** The payload of a call or an answer, and of all of one link and direction at a time. */
+  hopCallBytesMax: 64 * MiB,
+  hopCallsBytesMax: 256 * MiB,
+  /** Name of a node, a role, a protocol, a call or a note, in bytes of UTF-8. */
+  hopNameBytesMax: 255,
+  /** A reason or the text of a refusal; longer ones are cut. */
+  hopTextBytesMax: 2_000,
+  /** From a connected carrier to the end of the hellos. */
+  hopHandshakeMs: 5_000,
+  /** How often each side asks for a sign of life, and how often in a row it may get none. */
+  hopHeartbeatMs: 1_000,
+  hopSilentHeartbeatsMax: 5,
+  /** Time for a sign of life when there is reason to doubt. */
+  hopProbeMs: 500,
+  /** From goodbye to the end of a link whose streams do not end by themselves. */
+  hopGoodbyeMs: 10_000,
+  /** Pause after a dial that failed; it doubles up to the greatest. */
+  hopRedialMsMin: 50,
+  hopRedialMsMax: 5_000,
+  /** Failed dials in a row before those who wait for the link are refused. */
+  hopDialsMax: 6,
+  /** Those who wait for one link. */
+  hopWaitingMax: 10_000,
+  /** Sessions whose generation a backend remembers, and how long after their stream ended. */
+  hopSessionsRememberedMax: 200_000,
+  hopSessionsRememberedMs: 10 * 60 * 1000,
+
+  // Sessions that survive their backend
+  /** Input that is kept until a backend has consumed it. */
+  relayInputBytesMax: 1 * MiB,
+  /** A proxy sends nothing again that is older than this. */
+  relayRepeatMsMax: 10 * 60 * 1000,
+  /** From the loss of a backend to the end of the attempts to go on with another. */
+  relayResumeMs: 60_000,
+  /** Backends that a session may lose without one of them having got any further with it. */
+  relayLossesMax: 8,
+  /** Pause between two attempts; it doubles up to the greatest. */
+  relayRetryMsMin: 20,
+  relayRetryMsMax: 1_000,
 } as const;
 
 assert(
@@ -378,3 +440,11 @@ assert(
     limits.passedBytesMax / 2,
   "Half of what is passed at a time has room for waits and a last session",
 );
+assert(
+  2 * (limits.hopPartBytesMax + limits.hopStateBytesMax + KiB) <= limits.hopWindowBytes,
+  "Half a window holds the largest part of a flush",
+);
+assert(limits.hopPartBytes <= limits.hopPartBytesMax, "What is sent as one part is taken as one");
+assert(limits.hopHeadBytesMax + KiB <= limits.hopFrameBytesMax, "What opens a stream fits a frame");
+assert(limits.messageBytesMax + MiB <= limits.hopCallBytesMax, "A call carries a message");
+assert(limits.hopCallBytesMax * 2 <= limits.hopCallsBytesMax, "One call blocks no other");

@@ -39,7 +39,7 @@ export interface SessionStream extends ByteStream {
 
 /** The peer went away in the middle, or sent what its transport layer forbids. */
 export class ConnectionBroken extends Error {
-  override readonly name = "ConnectionBroken";
+  override readonly name: string = "ConnectionBroken";
 }
 
 /** Who is at the other end. */

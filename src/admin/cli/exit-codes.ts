@@ -59,5 +59,7 @@ export function exitCodeOf(code: RefusalCode): number {
     case "UNKNOWN-CTE":
     case "USEATTR":
       return exitCodes.data;
+    case "SERVERBUG":
+      return exitCodes.bug;
   }
 }
