@@ -8,6 +8,8 @@
  * - Behind a balancer (proxy-protocol/) a connection's peer is the client that the balancer names.
  * - `serveImapLogin` leads the dialogue before login and hands over an `Arrival`, `servePop3Login`
  *   likewise. The proxy knows no mailbox: whoever builds it passes in what starts sessions.
+ * - A `RelayedSession` is a client whose session a backend serves over the hop, and the next one
+ *   goes on with when that one dies: the client sees the same bytes, later.
  */
 export { type Connection, type SecureContexts } from "./connection.ts";
 export {
@@ -43,5 +45,12 @@ export { type ImapLoginParts, serveImapLogin } from "./login/imap.ts";
 export { LoginMetrics } from "./login/login-metrics.ts";
 export { type Pop3LoginParts, servePop3Login } from "./login/pop3.ts";
 export { UserConnections } from "./login/user-connections.ts";
+export {
+  type FarewellReason,
+  RelayedSession,
+  type RelayedSessionParts,
+  type RelayOutcome,
+  type Route,
+} from "./relay/relayed-session.ts";
 export type { ClearTextLogin, ListenerSettings, TlsSettings } from "./settings.ts";
 export { type CertificateOptions, Certificates } from "./tls/certificates.ts";
