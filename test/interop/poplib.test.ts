@@ -60,6 +60,32 @@ client.close()
 print("fine")
 `;
 
+const utf8Script = String.raw`
+import poplib, ssl, sys
+pop3s, certificate, password = int(sys.argv[1]), sys.argv[3], sys.argv[4]
+trust = ssl.create_default_context(cafile=certificate)
+# The last message has UTF-8 in its header.
+for says in (False, True):
+    client = poplib.POP3_SSL("localhost", pop3s, context=trust)
+    if says:
+        client.utf8()
+    client.user("alice"); client.pass_(password)
+    last = client.stat()[0]
+    assert len(client.list()[1]) == last
+    try:
+        _, lines, _ = client.retr(last)
+        assert says and "Subject: größer".encode() in lines, lines
+    except poplib.error_proto as error:
+        assert not says and b"[UTF8]" in error.args[0], error
+    client.retr(1)
+    client.dele(last)
+    if says:
+        client.quit()
+    else:
+        client.close()
+print("fine")
+`;
+
 test("poplib", { skip: missing("python3") }, async (t) => {
   const server = await TestServer.start(t, { users: ["alice"] });
   const lmtp = new LmtpClient(await connect(server.ports.lmtp));
@@ -69,11 +95,16 @@ test("poplib", { skip: missing("python3") }, async (t) => {
     const [reply] = await lmtp.deliver(`Subject: x\r\n\r\n${body}`, ["alice@localhost"]);
     assert.match(reply!, /^250/);
   }
-  lmtp.close();
   const { pop3, pop3s } = server.ports;
   const parameters = ["-c", script, String(pop3s), String(pop3), server.certificateFile, password];
   const ran = await run("python3", parameters);
   assert.equal(ran.output.trim(), "fine", ran.errors.slice(-1000));
+  // The client sends one octet for each character.
+  const needy = Buffer.from("Subject: größer\r\n\r\nx\r\n").toString("latin1");
+  assert.match((await lmtp.deliver(needy, ["alice@localhost"]))[0]!, /^250/);
+  lmtp.close();
+  const says = await run("python3", ["-c", utf8Script, ...parameters.slice(2)]);
+  assert.equal(says.output.trim(), "fine", says.errors.slice(-1000));
   // Across a restart, unique ids stay.
   const uidl = async (): Promise<string> => {
     const socket = await connect(server.ports.pop3);
