@@ -13,6 +13,7 @@ export type {
   MailDesk,
   OperationCall,
   ServerStats,
+  SessionSummary,
   VerifyOptions,
   VerifyReport,
 } from "./operations/operation.ts";

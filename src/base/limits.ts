@@ -339,6 +339,8 @@ export const limits = {
   parkedTagBytesMax: 255,
   /** Mailboxes that one of them may wait for. */
   parkedWaitsMax: 100,
+  /** Sessions that an administrator is shown at a time. */
+  sessionsListedMax: 10_000,
   /** What is read of a parked client before its connection is given back to Node. */
   parkedReadBytes: 16 * KiB,
   /** Deadlines of parked sessions that come due together. */

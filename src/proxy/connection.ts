@@ -29,6 +29,8 @@ export class Connection {
   /** The name of the listener that accepted it. */
   readonly listener: string;
   readonly shutdown: Shutdown;
+  /** Who has logged in, for administrators. */
+  loginName: string | undefined;
   readonly #layers: LayeredStream;
   readonly #clock: Clock;
   readonly #contexts: SecureContexts | undefined;

@@ -84,6 +84,11 @@ export class Listeners {
     this.#metrics = new ListenerMetrics(parts.metrics);
   }
 
+  /** Who is connected. */
+  get all(): Iterable<Connection> {
+    return this.#connections.keys();
+  }
+
   /** Open connections, those in their last seconds included. */
   get connections(): number {
     return this.#connections.size + this.#announcing.size;

@@ -147,6 +147,15 @@ export class ParkingLot {
         this.#wake(row, "changed");
   }
 
+  /** Who is parked. */
+  *sessions(): Generator<ParkedLogin & { readonly idling: boolean }> {
+    const table = this.#table;
+    for (let row = table.next(0); row !== 0; row = table.next(row)) {
+      const login = decodeParkedLogin(table.transport(row), table.summary(row).account);
+      yield { ...login, idling: table.tag(row).length > 0 };
+    }
+  }
+
   /** Tells everybody, and closes. */
   close(farewell: Uint8Array): void {
     for (let row = this.#table.next(0); row !== 0; row = this.#table.next(row)) {

@@ -25,6 +25,7 @@ import {
 import type { Connection, Endpoint, ListenerSettings, ListenOptions } from "#proxy/index.ts";
 import { openAuthDesk } from "./auth-desk.ts";
 import type { AuthDesk } from "./auth-desk.ts";
+import { listSessions } from "./list-sessions.ts";
 import type { MailService, OpenMailService } from "./mail-service.ts";
 
 export interface ServerParts {
@@ -98,6 +99,7 @@ export class AllInOne {
         this.#users.end(accountId, { text, code: "CONTACTADMIN" });
         this.#lot?.wakeAccount(accountId);
       },
+      sessions: () => listSessions(this.#listeners, this.#lot),
       serverStats: async () => ({
         uptimeMs: Math.round(this.#parts.clock.monotonic() - this.#startedAt),
         connections: this.#listeners.connections,

@@ -46,6 +46,7 @@ export async function openInProcess(settings: Settings, log: Log): Promise<InPro
       // Sessions are the server's.
       endSessions() {},
       serverStats: async () => undefined,
+      sessions: () => [],
     },
     async close() {
       const mail = await opening?.catch(() => undefined);

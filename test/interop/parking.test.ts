@@ -33,6 +33,13 @@ test("parked sessions", { skip: process.platform !== "linux" && "needs epoll" },
     }
     await until(20);
     assert.equal((await stats()).connections, 0);
+    const who = JSON.parse(await server.roost("who", "--name", "bob", "--json")) as {
+      state: string;
+    }[];
+    assert.deepEqual(
+      who.map(({ state }) => state),
+      Array.from({ length: 10 }, () => "idle"),
+    );
     await server.roost("deliver", "--to", "alice@localhost", new URL(import.meta.url).pathname);
     for (const [i, client] of idle.entries())
       if (i % 2 === 0) assert.match((await client.line())!, /^\* 1 EXISTS/);

@@ -106,6 +106,7 @@ function world(t: TestContext): World {
           mail: async () => desk,
           endSessions() {},
           serverStats: async () => undefined,
+          sessions: () => [],
         },
         close: async () => {},
       }),

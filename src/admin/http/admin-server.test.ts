@@ -33,6 +33,7 @@ function context(t: TestContext): AdminContext {
     mail: () => Promise.reject(new Refusal("UNAVAILABLE", "There is no store here")),
     endSessions() {},
     serverStats: async () => undefined,
+    sessions: () => [],
   };
 }
 

@@ -40,6 +40,21 @@ export interface AdminContext {
   endSessions(accountId: AccountId, text: string): void;
   /** Figures of the running server; undefined where there is none. */
   serverStats(): Promise<ServerStats | undefined>;
+  /** Who is connected to this process: at most `limits.sessionsListedMax`, the parked ones last. */
+  sessions(): readonly SessionSummary[];
+}
+
+/** A client that is connected. */
+export interface SessionSummary {
+  /** The listener that it came to. */
+  readonly listener: string;
+  readonly address: string;
+  readonly port: number;
+  /** The login name; null before login, and where there is none. */
+  readonly name: string | null;
+  /** `open`: has a socket of its own; `parked`: frozen; `idle`: frozen, inside IDLE. */
+  readonly state: "open" | "parked" | "idle";
+  readonly secure: boolean;
 }
 
 export interface ServerStats {

@@ -16,6 +16,7 @@ const loaders = {
   deliver: () => import("./deliver.ts"),
   verify: () => import("./verify.ts"),
   stats: () => import("./stats.ts"),
+  who: () => import("./who.ts"),
 } as const;
 
 export type OperationName = keyof typeof loaders;

@@ -31,6 +31,7 @@ export async function serveLoggedIn(
   const { identity, counted } = login;
   const { shutdown } = counted;
   const { accountId, name } = identity;
+  connection.loginName = name;
   try {
     await serveHeld(stream, {
       clock,

@@ -29,6 +29,7 @@ export async function servePop3Login(connection: Connection, parts: Pop3LoginPar
   const done = await login.run();
   if (done === null) return;
   const { identity, sessions } = done;
+  connection.loginName = identity.name;
   try {
     const { stream, peer } = connection;
     const { decoder, capabilities, utf8 } = login;

@@ -1,5 +1,5 @@
 import type { Stats } from "../../operations/stats.ts";
-import type { VerifyReport } from "../../operations/operation.ts";
+import type { SessionSummary, VerifyReport } from "../../operations/operation.ts";
 import type { CommandSet } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { Terminal } from "../terminal.ts";
@@ -27,6 +27,19 @@ export const serverCommands: CommandSet = (program, act) => {
     async ({ call, terminal }) => {
       const stats = await call({ name: "stats", params: {} });
       terminal.result(stats, (stats) => statsText(stats, terminal));
+    },
+  );
+
+  act(
+    program
+      .command("who")
+      .description("list who is connected, parked or not")
+      .option("--name <name>", "only this login name"),
+    async ({ call, terminal }, { name }: { name?: string }) => {
+      const params = name === undefined ? {} : { name };
+      terminal.result(await call({ name: "who", params }), (sessions) =>
+        whoText(sessions, terminal),
+      );
     },
   );
 
@@ -80,6 +93,26 @@ function statsText(stats: Stats, terminal: Terminal): string {
   return rows
     .map(([name, value]) => `${terminal.styled("bold", name.padEnd(18))} ${value}`)
     .join("\n");
+}
+
+function whoText(sessions: readonly SessionSummary[], terminal: Terminal): string {
+  if (sessions.length === 0) return "Nobody is connected.";
+  const cells = sessions.map(({ name, state, listener, address, port, secure }) => [
+    name ?? "-",
+    state,
+    `${listener}${secure ? " (TLS)" : ""}`,
+    address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,
+  ]);
+  const heads = ["name", "state", "listener", "from"];
+  const widths = heads.map((head, i) =>
+    Math.max(head.length, ...cells.map((row) => row[i]!.length)),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join("  ")
+      .trimEnd();
+  return [terminal.styled("bold", line(heads)), ...cells.map(line)].join("\n");
 }
 
 function durationText(ms: number): string {
