@@ -323,9 +323,10 @@ export const limits = {
   idleLookMs: 2_000,
   idleCpuMsMax: 40,
   /** CPU time since the last collection of garbage that makes another one worth while in idleness,
-   * and the largest heap that is collected so: it takes 30 ms and more. */
+   * and the largest heap that is collected so, with its garbage and without: it takes 30 ms and more. */
   collectedCpuMsMin: 200,
-  collectedHeapBytesMax: 32 * MiB,
+  collectedHeapBytesMax: 96 * MiB,
+  collectedLiveBytesMax: 32 * MiB,
   /** Connections that the kernel keeps waiting for us, per listener. */
   acceptBacklog: 1_024,
 

@@ -53,6 +53,14 @@ test("a large heap is left alone", () => {
   assert.equal(pass(0), 1);
 });
 
+test("a heap in which much is alive is collected once, and left alone then", () => {
+  const { pass, state } = fixture();
+  state.heapBytes = limits.collectedLiveBytesMax + 1;
+  assert.equal(pass(0), 1);
+  pass(1_000);
+  assert.equal(pass(0), 1);
+});
+
 test("cancelled, it looks no more", () => {
   const { pass, timer } = fixture();
   timer.cancel();

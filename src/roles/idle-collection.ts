@@ -40,14 +40,18 @@ export function collectWhenIdle(clock: Clock, target: CollectedProcess): Timer {
   /** When the last collection, or the start of the process, was. */
   let collectedCpuMs = 0;
   let seenCpuMs = target.cpuMs();
+  /** What the last collection left. */
+  let liveBytes = 0;
   const look = (): void => {
     const cpuMs = target.cpuMs();
     const quiet = cpuMs - seenCpuMs < limits.idleCpuMsMax;
     const worked = cpuMs - collectedCpuMs > limits.collectedCpuMsMin;
     seenCpuMs = cpuMs;
     // The pause grows with what is alive: a large heap is left to V8, which does it in steps.
-    if (quiet && worked && target.heapBytes() <= limits.collectedHeapBytesMax) {
+    const small = liveBytes <= limits.collectedLiveBytesMax;
+    if (quiet && worked && small && target.heapBytes() <= limits.collectedHeapBytesMax) {
       target.collect();
+      liveBytes = target.heapBytes();
       seenCpuMs = collectedCpuMs = target.cpuMs();
     }
     timer = clock.after(limits.idleLookMs, look);
