@@ -290,6 +290,18 @@ export const limits = {
   signalEchoMs: 500,
   /** From the start of a TLS handshake to its end. */
   tlsHandshakeMs: 30_000,
+  /** What a client may send in a TLS handshake, certificates and refused early data included. */
+  tlsHandshakeBytesMax: 256 * KiB,
+  tlsHandshakeRecordsMax: 4_096,
+  /** Records that we seal with the same keys before we change them. RFC 8446 §5.5: below 2^24.5 */
+  tlsRecordsBeforeKeyUpdate: 2 ** 24 - 2 ** 16,
+  /** Records of a peer under the same keys. */
+  tlsReadRecordsMax: 2 ** 40,
+  /** Key changes that a peer may ask for in a row, and the time after which it may ask once more. */
+  tlsKeyUpdatesMax: 16,
+  tlsKeyUpdateMs: 10_000,
+  /** TLS records in a row that bring no data. */
+  tlsEmptyRecordsMax: 32,
   /** How long a peer may take to accept the last bytes that we send. */
   lastWriteMs: 60_000,
   /** How long a peer may take to close its side after we closed ours. */
@@ -451,3 +463,5 @@ assert(limits.hopPartBytes <= limits.hopPartBytesMax, "What is sent as one part 
 assert(limits.hopHeadBytesMax + KiB <= limits.hopFrameBytesMax, "What opens a stream fits a frame");
 assert(limits.messageBytesMax + MiB <= limits.hopCallBytesMax, "A call carries a message");
 assert(limits.hopCallBytesMax * 2 <= limits.hopCallsBytesMax, "One call blocks no other");
+assert(limits.tlsRecordsBeforeKeyUpdate < 2 ** 24, "Keys change before their cipher wears out");
+assert(limits.tlsEmptyRecordsMax < 0x100, "A byte counts the empty records");

@@ -191,6 +191,26 @@ export class SocketStream implements ByteStream {
     return taken;
   }
 
+  /**
+   * The socket itself, paused, with all that was written sent before, and the bytes that no `read`
+   * has returned. A pending read rejects. Another stream goes on from there.
+   */
+  async detachWithInput(): Promise<{ socket: Socket; unread: Uint8Array }> {
+    this.#socket.pause();
+    this.#reader?.reject(new ConnectionBroken("The stream was taken off its socket"));
+    this.#reader = undefined;
+    for (let sent = this.whenSent(); sent !== undefined; sent = this.whenSent()) await sent;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#outputEnded || this.#inputEnded)
+      throw new ConnectionBroken("The connection is closed");
+    this.#outputEnded = true;
+    this.#listen("off");
+    const unread = concatBytes(this.#incoming);
+    this.#incoming = [];
+    this.#incomingBytes = 0;
+    return { socket: this.#socket, unread };
+  }
+
   readonly #onData = (bytes: Buffer): void => this.#take(bytes);
   readonly #onEnd = (): void => this.#endInput();
   readonly #onError = (error: Error): void => this.#break(error);
