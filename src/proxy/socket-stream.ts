@@ -50,6 +50,9 @@ export class SocketStream implements ByteStream {
   #allSent: Pending<void> | undefined;
   #outputEnded = false;
 
+  /** Somebody else reads from now on. */
+  #released = false;
+
   #failure: ConnectionBroken | undefined;
   #linger: Timer | undefined;
 
@@ -60,6 +63,7 @@ export class SocketStream implements ByteStream {
   }
 
   read(): Promise<Uint8Array | null> {
+    if (this.#released) return Promise.reject(new ConnectionBroken("The stream was released"));
     const first = this.#incoming.shift();
     if (first !== undefined) {
       this.#incomingBytes -= first.length;
@@ -193,9 +197,11 @@ export class SocketStream implements ByteStream {
 
   /**
    * The socket itself, paused, with all that was written sent before, and the bytes that no `read`
-   * has returned. A pending read rejects. Another stream goes on from there.
+   * has returned. A pending read rejects, and so does every later one. Another stream goes on from
+   * there.
    */
   async detachWithInput(): Promise<{ socket: Socket; unread: Uint8Array }> {
+    this.#released = true;
     this.#socket.pause();
     this.#reader?.reject(new ConnectionBroken("The stream was taken off its socket"));
     this.#reader = undefined;

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { TLSSocket } from "node:tls";
 import type { SecureContext } from "node:tls";
 import type { Clock } from "#base/clock.ts";
@@ -163,7 +163,7 @@ class ServerHandshake {
     const linger = this.#server.clock.after(limits.lingerMs, () => this.#socket.destroy());
     this.#socket.once("close", () => linger.cancel());
     // An alert that waits for an earlier write comes in the next turn.
-    setImmediate(() => {
+    void this.#server.clock.yield().then(() => {
       this.#tls.destroy();
       this.#socket.end();
     });

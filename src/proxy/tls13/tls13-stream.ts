@@ -38,7 +38,7 @@ export class Tls13Stream implements ByteStream {
   readonly #carrier: Carrier;
   readonly #layer: RecordLayer;
   readonly #reader = new RecordReader();
-  #reading = false;
+  #reading: Promise<Uint8Array | null> | undefined;
   #inputEnded = false;
   #outputEnded = false;
   #failure: ConnectionBroken | undefined;
@@ -60,12 +60,13 @@ export class Tls13Stream implements ByteStream {
   }
 
   async read(): Promise<Uint8Array | null> {
-    if (this.#reading) throw new Bug("Two reads at a time");
-    this.#reading = true;
+    if (this.#reading !== undefined) throw new Bug("Two reads at a time");
+    const reading = this.#readData();
+    this.#reading = reading;
     try {
-      return await this.#readData();
+      return await reading;
     } finally {
-      this.#reading = false;
+      this.#reading = undefined;
     }
   }
 
@@ -135,7 +136,7 @@ export class Tls13Stream implements ByteStream {
 
   end(): void {
     if (this.#outputEnded) return;
-    while (this.#outgoingBytes > 0) this.#sendSome();
+    while (this.#outgoingBytes > 0) this.#sendSome()?.catch(() => {});
     this.#outputEnded = true;
     this.#inputEnded = true;
     this.#carrier.write(this.#layer.sealAlert("close_notify"))?.catch(() => {});
@@ -152,7 +153,7 @@ export class Tls13Stream implements ByteStream {
 
   /**
    * Sends what was written, then takes the connection off its stream; this object is of no use
-   * afterwards. A pending read rejects with `ConnectionBroken`. Rejects where the connection broke or
+   * afterwards. A pending read rejects with `ConnectionBroken`, or gives what it had. Rejects where the connection broke or
    * was ended by either side: such a connection has no state worth keeping.
    */
   async freeze(): Promise<FrozenTls13> {
@@ -163,6 +164,8 @@ export class Tls13Stream implements ByteStream {
       throw new ConnectionBroken("The connection is closed");
     this.#outputEnded = true;
     const { socket, unread } = await this.#carrier.detachWithInput();
+    // What a pending read had from the carrier already may be the beginning of a record.
+    await this.#reading?.catch(() => {});
     const state = encodeTls13State(this.#layer.state);
     return { socket, state, ciphertext: concatBytes([this.#reader.takeRest(), unread]) };
   }
