@@ -25,7 +25,9 @@ export interface Tls13State {
 
 /**
  * The state as bytes, 130 to 210 of them. They are the keys of the connection: whoever has them reads
- * and forges it, so they stay in memory and between our own processes. Stored format: tls13-state.
+ * and forges it, so they stay in memory and between our own processes.
+ *
+ * @format tls13-state
  */
 export function encodeTls13State(state: Tls13State): Uint8Array {
   const writer = new ByteWriter(224);
