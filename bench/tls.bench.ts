@@ -126,7 +126,10 @@ class Run {
     const [cpu, began] = [this.#cpu(), performance.now()];
     const until = began + this.#seconds * 1000;
     const repeat = async (): Promise<void> => {
-      while (performance.now() < until) units += await work();
+      while (performance.now() < until) {
+        const done = await work();
+        units += done;
+      }
     };
     await Promise.all(Array.from({ length: width }, repeat));
     return [(this.#cpu() - cpu) / units, (performance.now() - began) / 1000 / units];

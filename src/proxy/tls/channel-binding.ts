@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { X509Certificate } from "node:crypto";
 import type { ChannelBindingType } from "#auth/index.ts";
 
 /**
@@ -30,10 +29,9 @@ function exporterBinding(socket: TLSSocket): Uint8Array | undefined {
 
 /** RFC 5929 §4.1: the digest of the server's certificate, by the hash function of its signature. */
 function endPointBinding(socket: TLSSocket): Uint8Array | undefined {
-  const certificate = socket.getCertificate();
-  if (certificate === null || !("raw" in certificate) || !Buffer.isBuffer(certificate.raw))
-    return undefined;
-  const hash = endPointHash(new X509Certificate(certificate.raw).signatureAlgorithm);
+  const certificate = socket.getX509Certificate();
+  if (certificate === undefined) return undefined;
+  const hash = endPointHash(certificate.signatureAlgorithm);
   return hash === undefined ? undefined : createHash(hash).update(certificate.raw).digest();
 }
 

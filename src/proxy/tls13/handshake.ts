@@ -127,6 +127,9 @@ class ServerHandshake {
 
   readonly #outgoing = new RecordReader();
   #suite: CipherSuite | undefined;
+  readonly #flight = new HandshakeMessages();
+  /** What protects our handshake records. */
+  #flightKeys: TrafficKeys | undefined;
   /** What protects our application records; its number is that of OpenSSL's next record. */
   #serverKeys: TrafficKeys | undefined;
   #facts: TlsFacts | undefined;
@@ -329,20 +332,37 @@ class ServerHandshake {
 
   /** Whether this is the record of the byte that we had sent ourselves. Counts those before it. */
   #isEnd(record: Buffer): boolean {
-    const secret = this.#secrets.get("SERVER_TRAFFIC_SECRET_0");
-    if (record[0] !== contentType.applicationData || secret === undefined) return false;
-    if (this.#suite === undefined) return false;
-    this.#serverKeys ??= trafficKeys(this.#suite, secret);
+    if (record[0] !== contentType.applicationData || this.#suite === undefined) return false;
+    if (this.#serverKeys === undefined) {
+      this.#readServerFlight(record, this.#suite);
+      return false;
+    }
     const opened = open(this.#serverKeys, record);
     if (typeof opened === "string") {
-      // Up to our Finished it is protected with the handshake keys.
-      if (this.#serverKeys.sequence > 0) this.#fail("OpenSSL changed its keys");
+      this.#fail("OpenSSL changed its keys");
       return false;
     }
     if (opened.type !== contentType.applicationData) return false;
     this.#serverKeys.sequence--;
     this.#reachedEnd = true;
     return true;
+  }
+
+  /** Our own Finished is the last that goes under the handshake keys. RFC 8446 §4.4.4 */
+  #readServerFlight(record: Buffer, suite: CipherSuite): void {
+    const handshakeSecret = this.#secrets.get("SERVER_HANDSHAKE_TRAFFIC_SECRET");
+    if (handshakeSecret === undefined) return;
+    this.#flightKeys ??= trafficKeys(suite, handshakeSecret);
+    const opened = open(this.#flightKeys, record);
+    if (typeof opened === "string") {
+      this.#fail("OpenSSL changed its keys");
+      return;
+    }
+    if (opened.type !== contentType.handshake) return;
+    if (this.#flight.finishedEnd(opened.content) === undefined) return;
+    const secret = this.#secrets.get("SERVER_TRAFFIC_SECRET_0");
+    if (secret === undefined) this.#fail("OpenSSL told no secret");
+    else this.#serverKeys = trafficKeys(suite, secret);
   }
 
   /** OpenSSL is content with the handshake; its session tickets may still be on their way. */

@@ -1,11 +1,13 @@
 /** The labels of the key log that we need. */
 export type SecretLabel =
   | "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
+  | "SERVER_HANDSHAKE_TRAFFIC_SECRET"
   | "CLIENT_TRAFFIC_SECRET_0"
   | "SERVER_TRAFFIC_SECRET_0";
 
 const wanted: ReadonlySet<string> = new Set<SecretLabel>([
   "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+  "SERVER_HANDSHAKE_TRAFFIC_SECRET",
   "CLIENT_TRAFFIC_SECRET_0",
   "SERVER_TRAFFIC_SECRET_0",
 ]);
