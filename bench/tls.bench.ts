@@ -12,7 +12,7 @@ import { connect, createSecureContext, type ConnectionOptions, TLSSocket } from 
 import { systemClock } from "#base/clock.ts";
 import type { ByteStream } from "#base/stream.ts";
 import { acceptTls } from "../src/proxy/tls13/index.ts";
-import { makeSelfSigned } from "../src/proxy/tls/certificates.ts";
+import { selfSigned } from "../src/proxy/tls13/testing.ts";
 import { SocketStream } from "../src/proxy/socket-stream.ts";
 import { cpuSecondsOf, memoryBytesOf } from "./processes.ts";
 
@@ -47,7 +47,7 @@ async function serve(stream: ByteStream, parked: Parked[]): Promise<void> {
 }
 
 async function runServer(mode: Mode): Promise<void> {
-  const made = await makeSelfSigned(systemClock.now(), ["localhost"]);
+  const made = selfSigned("localhost");
   const context = createSecureContext({ key: made.key, cert: made.certificate });
   const clock = systemClock;
   const parked: Parked[] = [];

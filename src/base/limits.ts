@@ -300,6 +300,8 @@ export const limits = {
   /** Key changes that a peer may ask for in a row, and the time after which it may ask once more. */
   tlsKeyUpdatesMax: 16,
   tlsKeyUpdateMs: 10_000,
+  /** Buffers of `writeBytes` for sealed TLS records that are kept for the next write. */
+  tlsSpareBuffersMax: 16,
   /** TLS records in a row that bring no data. */
   tlsEmptyRecordsMax: 32,
   /** How long a peer may take to accept the last bytes that we send. */

@@ -125,7 +125,7 @@ test("an error says what stands where and what was expected", () => {
     `logLevel: expected "debug" or "info" or "warn" or "error" or "silent", found 'loud'`,
   ]);
   assert.deepEqual(problems({ tls: { certificate: "x" } }), [
-    "tls: expected both certificate and key, or neither for a self-signed one, found { certificate: 'x', names: {}, minVersion: 'TLSv1.2' }",
+    "tls: expected both certificate and key, or neither for a self-signed one, found { certificate: 'x', names: {}, minVersion: 'TLSv1.2', recordLayer: 'roost' }",
   ]);
   assert.deepEqual(problems({ tls: { names: { "a.example": { key: "x" } } } }), [
     'tls.names["a.example"].certificate: it is missing',

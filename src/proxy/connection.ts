@@ -13,11 +13,15 @@ import { DeflatedStream } from "./deflated-stream.ts";
 import type { TakenSocket } from "./parked/index.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { channelBinding } from "./tls/channel-binding.ts";
+import { acceptTls } from "./tls13/index.ts";
+import type { TlsFacts } from "./tls13/index.ts";
 
 /** What TLS needs of whoever keeps the certificates; asked anew for every handshake. */
 export interface SecureContexts {
   /** The context for a server name; undefined: the client named none. */
   contextFor(serverName: string | undefined): SecureContext;
+  /** False: OpenSSL keeps its connections, TLS 1.3 included. Default: those are taken over. */
+  readonly takesOver?: boolean;
 }
 
 /**
@@ -35,7 +39,9 @@ export class Connection {
   readonly #clock: Clock;
   readonly #contexts: SecureContexts | undefined;
   #socketStream: SocketStream;
+  /** OpenSSL's, where the connection is not taken over. */
   #tls: TLSSocket | undefined;
+  #facts: TlsFacts | undefined;
   #peer: PeerInfo;
 
   constructor(socket: Socket, parts: ConnectionParts) {
@@ -78,12 +84,13 @@ export class Connection {
 
   /** "TLSv1.3" and the like; undefined without TLS. */
   get tlsProtocol(): string | undefined {
-    return this.#tls?.getProtocol() ?? undefined;
+    return this.#facts?.protocol ?? this.#tls?.getProtocol() ?? undefined;
   }
 
   /** Binding data for SCRAM-…-PLUS; undefined without TLS or where it cannot be had. */
   channelBinding(type: ChannelBindingType): Uint8Array | undefined {
-    return this.#tls === undefined ? undefined : channelBinding(this.#tls, type);
+    if (this.#tls !== undefined) return channelBinding(this.#tls, type);
+    return type === "tls-exporter" ? this.#facts?.exporterBinding : this.#facts?.endPointBinding;
   }
 
   /**
@@ -96,11 +103,24 @@ export class Connection {
    */
   async upgradeTls(implicit = false): Promise<ByteStream> {
     const contexts = this.#contexts;
-    if (contexts === undefined || this.#tls !== undefined) throw new Bug("No TLS to upgrade to");
+    if (contexts === undefined || this.#peer.secure) throw new Bug("No TLS to upgrade to");
     if (this.stream.compressed) throw new Bug("TLS goes under compression, not over it");
     const socket = await this.#socketStream.detach(implicit);
     // TLS reads the same handle; errors of the socket itself reach us through it.
     socket.on("error", () => {});
+    if (contexts.takesOver === false) await this.#startOpenSsl(socket, contexts);
+    else {
+      const contextFor = contexts.contextFor.bind(contexts);
+      const { stream, facts } = await acceptTls(socket, { clock: this.#clock, contextFor });
+      this.#facts = facts;
+      this.#layers.replace(stream);
+    }
+    this.#peer = { ...this.#peer, secure: true };
+    return this.stream;
+  }
+
+  /** TLS by OpenSSL alone, on the socket itself. */
+  async #startOpenSsl(socket: Socket, contexts: SecureContexts): Promise<void> {
     const tls = new TLSSocket(socket, {
       isServer: true,
       allowHalfOpen: true,
@@ -121,10 +141,8 @@ export class Connection {
       throw error;
     }
     this.#tls = tls;
-    this.#peer = { ...this.#peer, secure: true };
     this.#socketStream = new SocketStream(tls, this.#clock);
     this.#layers.replace(this.#socketStream);
-    return this.stream;
   }
 }
 

@@ -86,6 +86,8 @@ export const tlsSettings = v.optional(
       /** Other certificates by the server name that the client asks for; "*.domain" is allowed. */
       names: v.optional(v.record(v.pipe(v.string(), v.nonEmpty()), certificateFiles), {}),
       minVersion: v.optional(v.picklist(["TLSv1.2", "TLSv1.3"]), "TLSv1.2"),
+      /** Who protects what TLS 1.3 carries after its handshake: "openssl" costs more memory. */
+      recordLayer: v.optional(v.picklist(["roost", "openssl"]), "roost"),
     }),
     v.check(
       (tls) => (tls.certificate === undefined) === (tls.key === undefined),

@@ -27,10 +27,13 @@ export function scratchFolder(t: TestContext): string {
   return folder;
 }
 
-export function selfSigned(t: TestContext): Promise<Certificates> {
+export function selfSigned(
+  t: TestContext,
+  recordLayer: "roost" | "openssl" = "roost",
+): Promise<Certificates> {
   return Certificates.open({
     dataDir: scratchFolder(t),
-    settings: { names: {}, minVersion: "TLSv1.2" },
+    settings: { names: {}, minVersion: "TLSv1.2", recordLayer },
     clock: systemClock,
     random: systemRandom,
     log: silentLog,

@@ -10,7 +10,7 @@ import { test, type TestContext } from "node:test";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { systemClock } from "#base/clock.ts";
 import { acceptTls, type TlsFacts, type TlsServer } from "../../src/proxy/tls13/index.ts";
-import { makeSelfSigned } from "../../src/proxy/tls/certificates.ts";
+import { clientCertificate, selfSigned } from "../../src/proxy/tls13/testing.ts";
 import { missing, type Ran, run } from "./server.ts";
 
 interface EchoServer {
@@ -28,7 +28,7 @@ async function echoServer(
   contextOptions: SecureContextOptions = {},
 ): Promise<EchoServer> {
   const folder = mkdtempSync(join(tmpdir(), "roost-"));
-  const made = await makeSelfSigned(systemClock.now(), ["localhost"]);
+  const made = selfSigned("localhost");
   const certificate = join(folder, "server.crt");
   writeFileSync(certificate, made.certificate);
   const context = createSecureContext({
@@ -179,8 +179,7 @@ test("openssl s_client", { skip: missing("openssl") }, async (t) => {
   });
 
   await t.test("a client certificate", async () => {
-    const { clientCertificate } = await import("../../src/proxy/tls13/testing.ts");
-    const known = await clientCertificate("alice");
+    const known = clientCertificate("alice");
     const files = ["-cert", join(server.folder, "c.crt"), "-key", join(server.folder, "c.key")];
     writeFileSync(files[1]!, known.certificate);
     writeFileSync(files[3]!, known.key);

@@ -55,6 +55,10 @@ export class Certificates implements SecureContexts {
     return this.#loaded.standard.certificate.fingerprint256;
   }
 
+  get takesOver(): boolean {
+    return this.#options.settings.recordLayer === "roost";
+  }
+
   get selfSigned(): boolean {
     return this.#options.settings.certificate === undefined;
   }

@@ -13,11 +13,17 @@ import { systemRandom } from "#base/random.ts";
 import { limits } from "#base/limits.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import { SocketStream } from "../socket-stream.ts";
-import { makeSelfSigned } from "../tls/certificates.ts";
 import { cipherSuites } from "./cipher-suites.ts";
 import type { AcceptedTls } from "./handshake.ts";
 import { contentType, seal } from "./record-protection.ts";
-import { clientCertificate, sealed, StepClient, testContext, testServer } from "./testing.ts";
+import {
+  clientCertificate,
+  sealed,
+  selfSigned,
+  StepClient,
+  testContext,
+  testServer,
+} from "./testing.ts";
 import type { HelloOptions, TestServer } from "./testing.ts";
 import { Tls13Stream } from "./tls13-stream.ts";
 
@@ -331,7 +337,7 @@ describe("Node's client", () => {
 
   test("ticket keys decide who can resume", async (t) => {
     const first = Buffer.from(noise(48));
-    let context = await testContext({ ticketKeys: first });
+    let context = testContext({ ticketKeys: first });
     const server = await testServer(t, { contextFor: () => context });
     let session: Buffer | undefined;
     const resumes = async (): Promise<boolean> => {
@@ -343,9 +349,9 @@ describe("Node's client", () => {
       return reused;
     };
     assert.equal(await resumes(), false);
-    context = await testContext({ ticketKeys: first });
+    context = testContext({ ticketKeys: first });
     assert.equal(await resumes(), true, "another context, or process, with the same keys");
-    context = await testContext({ ticketKeys: Buffer.from(noise(48)) });
+    context = testContext({ ticketKeys: Buffer.from(noise(48)) });
     assert.equal(await resumes(), false, "other keys");
   });
 
@@ -362,11 +368,11 @@ describe("Node's client", () => {
   });
 
   test("names, reload and ALPN", async (t) => {
-    const other = await makeSelfSigned(systemClock.now(), ["mail.example"]);
+    const other = selfSigned("mail.example");
     const contexts = new Map([
-      ["mail.example", await testContext({ key: other.key, cert: other.certificate })],
+      ["mail.example", testContext({ key: other.key, cert: other.certificate })],
     ]);
-    const standard = await testContext();
+    const standard = testContext();
     const asked: (string | undefined)[] = [];
     const server = await testServer(t, {
       alpnProtocols: ["imap"],
@@ -395,9 +401,9 @@ describe("Node's client", () => {
 
   for (const maxVersion of ["TLSv1.3", "TLSv1.2"] as const)
     test(`client certificates under ${maxVersion}: known, unknown`, async (t) => {
-      const known = await clientCertificate("client");
-      const unknown = await clientCertificate("stranger");
-      const context = await testContext({ ca: known.certificate });
+      const known = clientCertificate("client");
+      const unknown = clientCertificate("stranger");
+      const context = testContext({ ca: known.certificate });
       const contextFor = (): typeof context => context;
       const required = await testServer(t, { clientCertificate: "required", contextFor });
       const identity = { key: known.key, cert: known.certificate, maxVersion };
@@ -443,7 +449,7 @@ describe("Node's client", () => {
 
   test("a suite that is not ours to take over stays with OpenSSL", async (t) => {
     const ciphers = "TLS_AES_128_CCM_SHA256";
-    const context = await testContext({ ciphers });
+    const context = testContext({ ciphers });
     const server = await testServer(t, { contextFor: () => context });
     const client = await nodeClient(t, server.port, { ciphers });
     assert.equal(await echoed(client, "counter"), "counter");

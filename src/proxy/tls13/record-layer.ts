@@ -101,15 +101,15 @@ export class RecordLayer {
   /**
    * Records with the bytes of `pieces`, in as few of them as possible, and the KeyUpdate before
    * them that is due. What was sealed must be sent, in this order and once.
+   *
+   * @param allocate gives memory of at least so many bytes
    */
-  seal(pieces: readonly Uint8Array[]): Buffer {
+  seal(pieces: readonly Uint8Array[], allocate = allocateNew): Buffer {
     let length = 0;
     for (const piece of pieces) length += piece.length;
     const records = Math.ceil(length / plaintextBytesMax);
     assert(records < limits.tlsRecordsBeforeKeyUpdate, "One KeyUpdate is enough");
-    const target = Buffer.allocUnsafe(
-      length + records * overheadBytes + overheadBytes + keyUpdateBytes,
-    );
+    const target = allocate(length + records * overheadBytes + overheadBytes + keyUpdateBytes);
     let at = 0;
     let piece = 0;
     let offset = 0;
@@ -210,6 +210,10 @@ export class RecordLayer {
     this.#keyUpdatesAllowed--;
     return true;
   }
+}
+
+function allocateNew(length: number): Buffer {
+  return Buffer.allocUnsafe(length);
 }
 
 function failed(alert: AlertName, reason: string): Received {

@@ -5,6 +5,7 @@ import {
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  sign,
 } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { once } from "node:events";
@@ -15,7 +16,7 @@ import { createSecureContext } from "node:tls";
 import type { SecureContext, SecureContextOptions } from "node:tls";
 import { systemClock } from "#base/clock.ts";
 import { systemRandom } from "#base/random.ts";
-import { makeSelfSigned } from "../tls/certificates.ts";
+import { makeSelfSigned } from "../tls/self-signed.ts";
 import { cipherSuites } from "./cipher-suites.ts";
 import type { CipherSuite } from "./cipher-suites.ts";
 import { acceptTls } from "./handshake.ts";
@@ -26,27 +27,36 @@ import { RecordReader } from "./record-reader.ts";
 import { trafficKeys } from "./traffic-keys.ts";
 import type { TrafficKeys } from "./traffic-keys.ts";
 
-let pair: Promise<{ key: string; certificate: string }> | undefined;
+let pair: { key: string; certificate: string } | undefined;
 
 /** A context with a certificate for localhost, the same in all tests of a process. */
-export async function testContext(options: SecureContextOptions = {}): Promise<SecureContext> {
-  pair ??= makeSelfSigned(systemClock.now(), ["localhost"]);
-  const { key, certificate: cert } = await pair;
+export function testContext(options: SecureContextOptions = {}): SecureContext {
+  pair ??= selfSigned("localhost");
+  const { key, certificate: cert } = pair;
   return createSecureContext({ key, cert, sessionIdContext: "test", ...options });
 }
 
+/** A key and a certificate for a server of this name. */
+export function selfSigned(name: string): { key: string; certificate: string } {
+  return makeSelfSigned({ names: [name], now: systemClock.now(), random: systemRandom });
+}
+
 /** A key, and a certificate with which a client of this name can say who it is. */
-export async function clientCertificate(
-  name: string,
-): Promise<{ key: string; certificate: string }> {
-  const { generate } = await import("selfsigned");
-  const made = await generate([{ name: "commonName", value: name }], {
-    keyType: "ec",
-    curve: "P-256",
-    algorithm: "sha256",
-    extensions: [{ name: "extKeyUsage", clientAuth: true }],
-  });
-  return { key: made.private, certificate: made.cert };
+export function clientCertificate(name: string): { key: string; certificate: string } {
+  const { key, certificate } = selfSigned(name);
+  const der = Buffer.from(certificate.replaceAll(/-----[^-]+-----|\n/g, ""), "base64");
+  const body = der.subarray(4, 8 + der.readUInt16BE(6));
+  const algorithm = der.subarray(4 + body.length, 4 + body.length + 2 + der[5 + body.length]!);
+  // RFC 5280 §4.2.1.12: serverAuth becomes clientAuth
+  const usage = body.indexOf(Buffer.from("2b06010505070301", "hex"));
+  body[usage + 7] = 2;
+  const signature = Buffer.concat([Buffer.of(0), sign("sha256", body, key)]);
+  const parts = [body, algorithm, Buffer.of(3, signature.length), signature];
+  const whole = Buffer.concat([Buffer.of(0x30, 0x82), vector(2, ...parts)]).toString("base64");
+  return {
+    key,
+    certificate: `-----BEGIN CERTIFICATE-----\n${whole}\n-----END CERTIFICATE-----\n`,
+  };
 }
 
 export interface TestServer {
@@ -61,7 +71,7 @@ export async function testServer(
   parts: Partial<TlsServer>,
   serve: (accepted: AcceptedTls) => Promise<void> = echo,
 ): Promise<TestServer> {
-  const context = await testContext();
+  const context = testContext();
   const results: (AcceptedTls | Error)[] = [];
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {

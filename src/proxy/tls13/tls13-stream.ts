@@ -45,6 +45,8 @@ export class Tls13Stream implements ByteStream {
 
   #outgoing: Uint8Array[] = [];
   #outgoingBytes = 0;
+  /** Of those who wrote what is outgoing, who wants to know when it was sealed. */
+  #toTell: (() => void)[] = [];
   #flushWanted = false;
   /** Settles when the carrier has taken all that came before. */
   #busy: Promise<void> | undefined;
@@ -112,7 +114,7 @@ export class Tls13Stream implements ByteStream {
     this.#carrier.end();
   }
 
-  write(bytes: Uint8Array): Promise<void> | undefined {
+  write(bytes: Uint8Array, sent?: () => void): Promise<void> | undefined {
     if (this.#failure !== undefined || this.#outputEnded) {
       const refused = Promise.reject(
         this.#failure ?? new ConnectionBroken("The connection is closed"),
@@ -122,6 +124,7 @@ export class Tls13Stream implements ByteStream {
     }
     if (bytes.length === 0) return this.#busy;
     this.#outgoing.push(bytes);
+    if (sent !== undefined) this.#toTell.push(sent);
     this.#outgoingBytes += bytes.length;
     if (this.#outgoingBytes >= limits.writeBytes) this.#flush();
     else if (!this.#flushWanted) {
@@ -214,8 +217,29 @@ export class Tls13Stream implements ByteStream {
       this.#outgoing = rest;
       this.#outgoingBytes = total - limits.writeBytes;
     }
-    return this.#carrier.write(this.#layer.seal(pieces));
+    const sealed = this.#layer.seal(pieces, takeBuffer);
+    if (this.#outgoingBytes === 0 && this.#toTell.length > 0) {
+      const told = this.#toTell;
+      this.#toTell = [];
+      process.nextTick(() => told.forEach((sent) => sent()));
+    }
+    return sealed.buffer.byteLength === sharedBufferBytes
+      ? this.#carrier.write(sealed, () => giveBuffer(sealed.buffer))
+      : this.#carrier.write(sealed);
   }
+}
+
+/** Memory for full writes, used again when they were sent. */
+const buffers: ArrayBufferLike[] = [];
+const sharedBufferBytes = limits.writeBytes + 4096;
+
+function takeBuffer(length: number): Buffer {
+  if (length < limits.writeBytes || length > sharedBufferBytes) return Buffer.allocUnsafe(length);
+  return Buffer.from(buffers.pop() ?? new ArrayBuffer(sharedBufferBytes));
+}
+
+function giveBuffer(buffer: ArrayBufferLike): void {
+  if (buffers.length < limits.tlsSpareBuffersMax) buffers.push(buffer);
 }
 
 function asBroken(error: unknown): ConnectionBroken {
