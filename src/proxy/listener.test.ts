@@ -94,6 +94,25 @@ test("implicit TLS serves TLS, and a plain-text client is closed", async (t) => 
   await plain.rest();
 });
 
+test("a setting leaves all of TLS 1.3 to OpenSSL", async (t) => {
+  const contexts = await selfSigned(t, "openssl");
+  let protocol: string | undefined;
+  const { port } = await serve(
+    t,
+    (connection) => {
+      protocol = connection.tlsProtocol;
+      assert.equal(connection.canUpgradeTls, false);
+      assert.equal(connection.channelBinding("tls-exporter")?.length, 32);
+      return echo(connection);
+    },
+    { contexts, implicitTls: true },
+  );
+  const client = await LineClient.connectTls(t, port);
+  client.send("hi\r\n");
+  assert.equal(await client.line(), "hi");
+  assert.equal(protocol, "TLSv1.3");
+});
+
 /** A session that waits for a line, upgrades and echoes. */
 async function upgradeAndEcho(connection: Connection): Promise<void> {
   await connection.stream.read();
