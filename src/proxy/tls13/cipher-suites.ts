@@ -45,11 +45,7 @@ export const cipherSuites: readonly CipherSuite[] = [
   },
 ];
 
-/** By the name of the standard, which is also OpenSSL's; undefined for a suite that we do not have. */
-export function suiteByName(name: string): CipherSuite | undefined {
-  return cipherSuites.find((suite) => suite.name === name);
-}
-
+/** By the number in a ServerHello; undefined for a suite that we do not have. */
 export function suiteById(id: number): CipherSuite | undefined {
   return cipherSuites.find((suite) => suite.id === id);
 }

@@ -10,7 +10,7 @@ import { RecordLayer } from "./record-layer.ts";
 import { contentType, open, plaintextBytesMax } from "./record-protection.ts";
 import type { Opened } from "./record-protection.ts";
 import { RecordReader } from "./record-reader.ts";
-import { decodeTls13State, encodeTls13State } from "./state.ts";
+import { decodeTls13State, encodeTls13State } from "./index.ts";
 import { sealed } from "./testing.ts";
 import { nextTrafficKeys, trafficKeys } from "./traffic-keys.ts";
 import type { TrafficKeys } from "./traffic-keys.ts";

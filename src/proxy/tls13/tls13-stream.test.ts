@@ -9,8 +9,7 @@ import { limits } from "#base/limits.ts";
 import { SocketStream } from "../socket-stream.ts";
 import { contentType } from "./record-protection.ts";
 import { echo, sealed, StepClient, testServer } from "./testing.ts";
-import { thawTls13 } from "./thaw.ts";
-import { Tls13Stream } from "./tls13-stream.ts";
+import { thawTls13, Tls13Stream } from "./index.ts";
 
 /** A client after its handshake, and the server's stream. */
 async function established(t: TestContext): Promise<{ client: StepClient; stream: Tls13Stream }> {
@@ -34,6 +33,26 @@ describe("writing", () => {
       assert.equal(stream.write(Buffer.from(part)), undefined);
     const opened = await client.receive();
     assert.equal(opened?.content.toString(), "* 1 EXISTS\r\n* 0 RECENT\r\na OK\r\n");
+  });
+
+  test("who wrote is told when the memory is free, in order, and may change it", async (t) => {
+    const { client, stream } = await established(t);
+    const told: number[] = [];
+    let expected = "";
+    for (let i = 0; i < 40; i++) {
+      const memory = Buffer.alloc(i % 4 === 0 ? 90_000 : 500, 65 + (i % 26));
+      expected += memory.toString();
+      await stream.write(memory, () => {
+        told.push(i);
+        memory.fill(0);
+      });
+    }
+    const got = await client.receiveText(expected.length);
+    assert.ok(got === expected);
+    assert.deepEqual(
+      told,
+      Array.from({ length: 40 }, (_, i) => i),
+    );
   });
 
   test("a client that does not read makes writers wait, and gets all in the end", async (t) => {
