@@ -14,7 +14,7 @@ import type { TakenSocket } from "./parked/index.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { channelBinding } from "./tls/channel-binding.ts";
 import { acceptTls } from "./tls13/index.ts";
-import type { TlsFacts } from "./tls13/index.ts";
+import type { AcceptedTls, TlsFacts } from "./tls13/index.ts";
 
 /** What TLS needs of whoever keeps the certificates; asked anew for every handshake. */
 export interface SecureContexts {
@@ -41,6 +41,8 @@ export class Connection {
   #socketStream: SocketStream;
   /** OpenSSL's, where the connection is not taken over. */
   #tls: TLSSocket | undefined;
+  #underTls = false;
+  #taken: AcceptedTls["stream"] | undefined;
   #facts: TlsFacts | undefined;
   #peer: PeerInfo;
 
@@ -64,14 +66,12 @@ export class Connection {
    * changed, where it is not at rest or where there is more than a socket under it.
    */
   takeDescriptor(): TakenSocket | undefined {
-    return this.#tls === undefined && !this.stream.compressed
-      ? this.#socketStream.release()
-      : undefined;
+    return !this.#underTls && !this.stream.compressed ? this.#socketStream.release() : undefined;
   }
 
   /** Undefined where all that was written has been taken by the system, else a promise for that. */
   whenSent(): Promise<void> | undefined {
-    return this.#socketStream.whenSent();
+    return (this.#taken ?? this.#socketStream).whenSent();
   }
 
   /**
@@ -103,16 +103,18 @@ export class Connection {
    */
   async upgradeTls(implicit = false): Promise<ByteStream> {
     const contexts = this.#contexts;
-    if (contexts === undefined || this.#peer.secure) throw new Bug("No TLS to upgrade to");
+    if (contexts === undefined || this.#underTls) throw new Bug("No TLS to upgrade to");
     if (this.stream.compressed) throw new Bug("TLS goes under compression, not over it");
     const socket = await this.#socketStream.detach(implicit);
     // TLS reads the same handle; errors of the socket itself reach us through it.
     socket.on("error", () => {});
+    this.#underTls = true;
     if (contexts.takesOver === false) await this.#startOpenSsl(socket, contexts);
     else {
       const contextFor = contexts.contextFor.bind(contexts);
       const { stream, facts } = await acceptTls(socket, { clock: this.#clock, contextFor });
       this.#facts = facts;
+      this.#taken = stream;
       this.#layers.replace(stream);
     }
     this.#peer = { ...this.#peer, secure: true };

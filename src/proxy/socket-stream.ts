@@ -63,7 +63,8 @@ export class SocketStream implements ByteStream {
   }
 
   read(): Promise<Uint8Array | null> {
-    if (this.#released) return Promise.reject(new ConnectionBroken("The stream was released"));
+    if (this.#released)
+      return Promise.reject(new ConnectionBroken("The stream was taken off its socket"));
     const first = this.#incoming.shift();
     if (first !== undefined) {
       this.#incomingBytes -= first.length;

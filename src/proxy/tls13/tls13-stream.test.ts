@@ -140,6 +140,17 @@ function hex(byte: number): string {
   return byte.toString(16).padStart(2, "0");
 }
 
+test("a read that waits is withdrawn, and what comes is for the next one", async (t) => {
+  const { client, stream } = await established(t);
+  assert.equal(stream.withdrawRead(), false, "there is none");
+  void stream.read();
+  assert.equal(stream.withdrawRead(), true);
+  assert.equal(stream.withdrawRead(), false);
+  const reading = stream.read();
+  client.socket.write(client.data("a NOOP\r\n"));
+  assert.equal(Buffer.from((await reading) ?? []).toString(), "a NOOP\r\n");
+});
+
 describe("freezing", () => {
   test("between any two messages, with bytes on their way in", async (t) => {
     const { client, stream: first } = await established(t);

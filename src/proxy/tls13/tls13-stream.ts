@@ -13,6 +13,8 @@ import type { Tls13State } from "./state.ts";
 
 /** What carries the records: a stream that can be taken off its socket again. */
 export interface Carrier extends ByteStream {
+  /** Undefined where all that was written has been taken by the system, else a promise for that. */
+  whenSent(): Promise<void> | undefined;
   /**
    * The socket, paused, with all that was written sent before, and the bytes that were read from it
    * and returned by no `read`. A pending read rejects with `ConnectionBroken`.
@@ -39,6 +41,7 @@ export class Tls13Stream implements ByteStream {
   readonly #layer: RecordLayer;
   readonly #reader = new RecordReader();
   #reading: Promise<Uint8Array | null> | undefined;
+  #awaitsCarrier = false;
   #inputEnded = false;
   #outputEnded = false;
   #failure: ConnectionBroken | undefined;
@@ -72,6 +75,14 @@ export class Tls13Stream implements ByteStream {
     }
   }
 
+  /** Only a read that waits for the carrier can be withdrawn: no record has been opened for it. */
+  withdrawRead(): boolean {
+    if (!this.#awaitsCarrier || this.#carrier.withdrawRead?.() !== true) return false;
+    this.#awaitsCarrier = false;
+    this.#reading = undefined;
+    return true;
+  }
+
   async #readData(): Promise<Uint8Array | null> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;
@@ -93,7 +104,13 @@ export class Tls13Stream implements ByteStream {
    * itself whether a command or a message was complete. RFC 8446 §6.1
    */
   async #readMore(): Promise<void> {
-    const bytes = await this.#carrier.read();
+    this.#awaitsCarrier = true;
+    let bytes;
+    try {
+      bytes = await this.#carrier.read();
+    } finally {
+      this.#awaitsCarrier = false;
+    }
     if (bytes !== null) {
       this.#reader.push(bytes);
       return;
@@ -152,6 +169,13 @@ export class Tls13Stream implements ByteStream {
     this.#outgoing = [];
     this.#outgoingBytes = 0;
     this.#carrier.destroy();
+  }
+
+  /** Undefined where all that was written has been taken by the system, else a promise for that. */
+  whenSent(): Promise<void> | undefined {
+    if (this.#failure !== undefined || this.#outputEnded) return undefined;
+    this.#flush();
+    return this.#busy ?? this.#carrier.whenSent();
   }
 
   /**
