@@ -6,6 +6,7 @@ import type { Shutdown } from "#base/shutdown.ts";
 import type { ByteStream, PeerInfo, SessionStream } from "#base/stream.ts";
 import type { ChannelBindingType } from "#auth/index.ts";
 import { Bug } from "#base/assert.ts";
+import { noBytes } from "#base/bytes.ts";
 import { withDeadline } from "#base/deadline.ts";
 import { limits } from "#base/limits.ts";
 import { ConnectionBroken } from "#base/stream.ts";
@@ -13,8 +14,8 @@ import { DeflatedStream } from "./deflated-stream.ts";
 import type { TakenSocket } from "./parked/index.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { channelBinding } from "./tls/channel-binding.ts";
-import { acceptTls } from "./tls13/index.ts";
-import type { AcceptedTls, TlsFacts } from "./tls13/index.ts";
+import { acceptTls, thawTls13 } from "./tls13/index.ts";
+import type { TakenTls13, Tls13Stream, TlsFacts } from "./tls13/index.ts";
 
 /** What TLS needs of whoever keeps the certificates; asked anew for every handshake. */
 export interface SecureContexts {
@@ -23,6 +24,9 @@ export interface SecureContexts {
   /** False: OpenSSL keeps its connections, TLS 1.3 included. Default: those are taken over. */
   readonly takesOver?: boolean;
 }
+
+/** A connection that was taken to be parked; `tls` where TLS 1.3 is on it. */
+export type TakenConnection = TakenSocket & Partial<Pick<TakenTls13, "tls">>;
 
 /**
  * One accepted connection: the stream that its protocol talks through, and what can be done to it.
@@ -42,7 +46,8 @@ export class Connection {
   /** OpenSSL's, where the connection is not taken over. */
   #tls: TLSSocket | undefined;
   #underTls = false;
-  #taken: AcceptedTls["stream"] | undefined;
+  /** The connection after it was taken over. */
+  #tls13: Tls13Stream | undefined;
   #facts: TlsFacts | undefined;
   #peer: PeerInfo;
 
@@ -53,7 +58,12 @@ export class Connection {
     this.shutdown = parts.shutdown;
     this.#peer = parts.peer;
     this.#socketStream = new SocketStream(socket, parts.clock);
-    this.#layers = new LayeredStream(this.#socketStream);
+    if (parts.tls !== undefined) {
+      const frozen = { state: parts.tls, ciphertext: noBytes };
+      this.#tls13 = thawTls13(this.#socketStream, frozen, parts.clock);
+      this.#underTls = true;
+    }
+    this.#layers = new LayeredStream(this.#tls13 ?? this.#socketStream);
     this.stream = this.#layers;
   }
 
@@ -63,15 +73,18 @@ export class Connection {
 
   /**
    * Takes the connection away, to park it; the stream is over then. Undefined, and nothing has
-   * changed, where it is not at rest or where there is more than a socket under it.
+   * changed, where it is not at rest or where there is more than a socket, or a socket and TLS 1.3 of
+   * our own, under it.
    */
-  takeDescriptor(): TakenSocket | undefined {
-    return !this.#underTls && !this.stream.compressed ? this.#socketStream.release() : undefined;
+  takeDescriptor(): TakenConnection | undefined {
+    if (this.stream.compressed) return undefined;
+    if (this.#tls13 !== undefined) return this.#tls13.release();
+    return this.#underTls ? undefined : this.#socketStream.release();
   }
 
   /** Undefined where all that was written has been taken by the system, else a promise for that. */
   whenSent(): Promise<void> | undefined {
-    return (this.#taken ?? this.#socketStream).whenSent();
+    return (this.#tls13 ?? this.#socketStream).whenSent();
   }
 
   /**
@@ -114,7 +127,8 @@ export class Connection {
       const contextFor = contexts.contextFor.bind(contexts);
       const { stream, facts } = await acceptTls(socket, { clock: this.#clock, contextFor });
       this.#facts = facts;
-      this.#taken = stream;
+      if (stream instanceof SocketStream) this.#socketStream = stream;
+      else this.#tls13 = stream;
       this.#layers.replace(stream);
     }
     this.#peer = { ...this.#peer, secure: true };
@@ -155,6 +169,8 @@ export interface ConnectionParts {
   readonly listener: string;
   /** Absent where there shall be no TLS. */
   readonly contexts?: SecureContexts | undefined;
+  /** The state of TLS 1.3 that goes on here after parking: `TakenConnection.tls`. */
+  readonly tls?: Uint8Array | undefined;
 }
 
 function handshake(tls: TLSSocket): Promise<void> {

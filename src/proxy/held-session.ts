@@ -39,6 +39,8 @@ export interface HeldSessionParts {
   readonly shutdown: Shutdown;
   start(): Promise<SessionEnding>;
   resume(resumption: Resumption): Promise<SessionEnding>;
+  /** The client has sent something that may amount to nothing: it is waited for before parking. */
+  readonly spokeAlready?: boolean | undefined;
   /** Parks the connection, which then is nobody's here any more; false where that cannot be. */
   park?(session: FrozenSession): Promise<boolean> | boolean;
   /** Calls `wake` as soon as the session is to be told something. */
@@ -50,8 +52,10 @@ const stillHere = utf8("* OK Still here\r\n");
 /** Serves a session, frozen or not, until it ends or its connection is parked. */
 export async function serveHeld(stream: ByteStream, parts: HeldSessionParts): Promise<void> {
   let ending = await parts.start();
+  let mayPark = parts.spokeAlready !== true;
   while (ending.kind === "frozen") {
-    if ((await parts.park?.(ending)) === true) return;
+    if (mayPark && (await parts.park?.(ending)) === true) return;
+    mayPark = true;
     const { frozen, silentMs } = ending;
     const since = parts.clock.monotonic();
     const input = await new Hold(stream, parts, ending).end;

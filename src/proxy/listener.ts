@@ -42,7 +42,10 @@ export interface ListenOptions {
 }
 
 /** What is known of how a connection is served. */
-type Served = Pick<ListenOptions, "name" | "contexts" | "implicitTls" | "serve">;
+type Served = Pick<ListenOptions, "name" | "contexts" | "implicitTls" | "serve"> & {
+  /** TLS 1.3 that goes on after parking. */
+  readonly tls?: Uint8Array | undefined;
+};
 
 export interface ListenersParts {
   readonly clock: Clock;
@@ -226,12 +229,17 @@ export class Listeners {
   /** A connection that was accepted here and then parked goes on; the limits let it in before. */
   takeBack(
     socket: Socket,
-    { name, peer }: { readonly name: string; readonly peer: PeerInfo },
+    parked: {
+      readonly name: string;
+      readonly peer: PeerInfo;
+      readonly tls?: Uint8Array | undefined;
+    },
     serve: ListenOptions["serve"],
   ): void {
     socket.on("error", () => {});
+    const { name, peer, tls } = parked;
     this.#metrics.takenBack(name);
-    this.#begin(socket, peer, { name, implicitTls: false, serve });
+    this.#begin(socket, peer, { name, implicitTls: false, serve, tls });
   }
 
   /** Parked connections count for the limit of their address. */
@@ -247,6 +255,7 @@ export class Listeners {
       shutdown: this.shutdown,
       contexts: options.contexts,
       listener: options.name,
+      tls: options.tls,
       peer,
     });
     const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));

@@ -1,19 +1,20 @@
 import { networkOf } from "#auth/index.ts";
-import type { AccountId } from "#base/brand.ts";
-import { ByteReader, ByteWriter, FormatError, noBytes, utf8 } from "#base/bytes.ts";
+import type { AccountId, MailboxNumber } from "#base/brand.ts";
+import { ByteReader, ByteWriter, concatBytes, FormatError, noBytes, utf8 } from "#base/bytes.ts";
 import type { Clock } from "#base/clock.ts";
 import { limits } from "#base/limits.ts";
 import type { Log } from "#base/log.ts";
 import type { Metrics } from "#base/metrics.ts";
 import type { Random } from "#base/random.ts";
 import type { PeerInfo } from "#base/stream.ts";
-import type { Connection } from "./connection.ts";
-import type { FrozenSession } from "./held-session.ts";
+import type { Connection, TakenConnection } from "./connection.ts";
+import type { FrozenSession, WaitsFor } from "./held-session.ts";
 import type { Listeners } from "./listener.ts";
 import {
   broken,
   closeDescriptor,
   EpollSet,
+  type MailboxWait,
   parkingUnavailable,
   ParkedTable,
   receive,
@@ -22,6 +23,7 @@ import {
   type WakeCause,
   wouldBlock,
 } from "./parked/index.ts";
+import { sealFrozen } from "./tls13/index.ts";
 
 /** Who is logged in on a parked connection, and where it came from. */
 export interface ParkedLogin {
@@ -38,7 +40,11 @@ export interface ReturningSession extends ParkedLogin {
   readonly frozen: Uint8Array;
   /** What the client has said. */
   readonly input?: Uint8Array | undefined;
+  /** Set where it has said something that is still under TLS, and may amount to nothing. */
+  readonly spoke?: Pick<FrozenSession, "waitsFor" | "idling"> | undefined;
   readonly silentMs: number;
+  /** Sent before all else. */
+  readonly says?: Uint8Array | undefined;
 }
 
 export interface ParkingLotParts {
@@ -51,8 +57,9 @@ export interface ParkingLotParts {
   serve(connection: Connection, session: ReturningSession): Promise<void>;
 }
 
-/** What is under a parked session: nothing but TCP or a Unix socket. */
+/** What is under a parked session: nothing but TCP or a Unix socket, or TLS 1.3 on it. */
 const plainSocket = 0;
+const tls13Socket = 1;
 const stillHere = utf8("* OK Still here\r\n");
 
 /**
@@ -107,13 +114,14 @@ export class ParkingLot {
   park(connection: Connection, session: FrozenSession & ParkedLogin): boolean {
     const taken = connection.takeDescriptor();
     if (taken === undefined) return false;
+    const { tls } = taken;
     const { accountId, waitsFor, idling, frozen, peer } = session;
     const row =
       taken.pending.length > 0
         ? 0
         : this.#table.add({
             descriptor: taken.descriptor,
-            kind: plainSocket,
+            kind: tls === undefined ? plainSocket : tls13Socket,
             account: accountId,
             address: networkOf(peer.address),
             waits:
@@ -122,7 +130,10 @@ export class ParkingLot {
                 : [{ account: accountId, mailbox: waitsFor.mailbox, told: waitsFor.modseq }],
             deadlineMs: this.#deadline(session),
             tag: idling ? stillHere : noBytes,
-            transport: encodeParkedLogin(session, this.#silentSince(session)),
+            transport: concatBytes([
+              encodeParkedLogin(session, this.#silentSince(session)),
+              tls ?? noBytes,
+            ]),
             frozen,
           });
     if (row !== 0) {
@@ -130,7 +141,8 @@ export class ParkingLot {
       return true;
     }
     // It goes on as what it was: a connection of Node's, of which nothing was lost.
-    this.#return(taken.descriptor, session, taken.pending);
+    const spoke = tls !== undefined && taken.pending.length > 0 ? { waitsFor, idling } : undefined;
+    this.#return(taken, { ...session, spoke });
     return true;
   }
 
@@ -159,8 +171,12 @@ export class ParkingLot {
   /** Tells everybody, and closes. */
   close(farewell: Uint8Array): void {
     for (let row = this.#table.next(0); row !== 0; row = this.#table.next(row)) {
+      const sealed =
+        this.#table.kind(row) === tls13Socket
+          ? this.#seal(this.#table.transport(row), farewell, true).records
+          : farewell;
       const descriptor = this.#table.remove(row);
-      send(descriptor, farewell);
+      send(descriptor, sealed);
       closeDescriptor(descriptor);
       this.#parked.dec();
     }
@@ -179,23 +195,32 @@ export class ParkingLot {
   }
 
   #wake(row: number, cause: WakeCause): void {
-    if (cause === "deadline" && this.#keepAlive(row)) return;
-    const input = cause === "readable" ? this.#receive(row) : undefined;
+    const sign = cause === "deadline" ? this.#keepAlive(row) : undefined;
+    if (sign === "sent") return;
+    const isPlain = this.#table.kind(row) === plainSocket;
+    const input = cause === "readable" && isPlain ? this.#receive(row) : undefined;
     // An alarm without a cause.
     if (input === wouldBlock) return this.#table.rearm(row, this.#table.deadline(row));
     this.#wakes.inc({ cause });
     this.#parked.dec();
     const session = this.#table.take(row);
-    const { descriptor, frozen, transport, account } = session;
-    if (cause === "hang-up" || input === broken) {
+    const { descriptor, frozen, transport, account, waits, tag } = session;
+    if (cause === "hang-up" || input === broken || sign === "cut-off") {
       closeDescriptor(descriptor);
       return;
     }
-    const { silentSince, ...login } = decodeParkedLogin(transport, account);
-    // Whoever has spoken is not silent.
+    const { silentSince, tls, ...login } = decodeParkedLogin(transport, account);
+    // Whoever has spoken is not silent; under TLS it is only known when its records are open.
     const now = this.#parts.clock.monotonic();
-    const silentMs = cause === "readable" ? 0 : now - silentSince;
-    this.#return(descriptor, { ...login, frozen, input, silentMs });
+    const silentMs = input === undefined ? now - silentSince : 0;
+    const returning = { ...login, frozen, input, silentMs };
+    if (isPlain) this.#return({ descriptor }, returning);
+    else {
+      const spoke =
+        cause === "readable" ? { waitsFor: waitOf(waits), idling: tag.length > 0 } : undefined;
+      const says = sign === "by-session" ? tag : undefined;
+      this.#return({ descriptor, tls }, { ...returning, spoke, says });
+    }
   }
 
   /** What a client says first; most say little, so this is all of it. */
@@ -205,36 +230,80 @@ export class ParkingLot {
     return count <= 0 ? broken : this.#received.slice(0, count);
   }
 
-  /** Sends a sign of life to a client that idles and has time left. */
-  #keepAlive(row: number): boolean {
+  /** Sends a sign of life to a client that idles and has time left; undefined for others. */
+  #keepAlive(row: number): SignOfLife | undefined {
     const tag = this.#table.tag(row);
-    if (tag.length === 0) return false;
+    if (tag.length === 0) return undefined;
     const now = this.#parts.clock.monotonic();
     const end = silentSinceOf(this.#table.transport(row)) + limits.imapIdleTimeoutMs;
-    if (now >= end) return false;
-    // A client whose window is full needs no sign; one that is gone is found by the next event.
-    send(this.#table.descriptor(row), tag);
-    this.#table.rearm(row, Math.min(end, now + limits.idleKeepAliveMs));
-    return true;
+    if (now >= end) return undefined;
+    const sign = this.#sendSign(row, tag);
+    if (sign === "sent") this.#table.rearm(row, Math.min(end, now + limits.idleKeepAliveMs));
+    return sign;
   }
 
-  #return(descriptor: number, session: ReturningSession, pending = noBytes): void {
+  /** A client whose window is full needs no sign; one that is gone is found by the next event. */
+  #sendSign(row: number, tag: Uint8Array): SignOfLife {
+    const descriptor = this.#table.descriptor(row);
+    if (this.#table.kind(row) === plainSocket) {
+      send(descriptor, tag);
+      return "sent";
+    }
+    const before = this.#table.transport(row);
+    const { records, transport } = this.#seal(before, tag);
+    if (transport.length !== before.length) return "by-session";
+    const count = send(descriptor, records);
+    if (count === records.length) this.#table.replaceTransport(row, transport);
+    return count > 0 && count < records.length ? "cut-off" : "sent";
+  }
+
+  #seal(
+    transport: Uint8Array,
+    bytes: Uint8Array,
+    last = false,
+  ): { readonly records: Uint8Array; readonly transport: Uint8Array } {
+    const { tls: state } = decodeParkedLogin(transport, "");
+    const login = transport.subarray(0, transport.length - state.length);
+    const sealed = sealFrozen({ state, bytes, last }, this.#parts.clock);
+    return { records: sealed.records, transport: concatBytes([login, sealed.state]) };
+  }
+
+  #return(
+    { descriptor, pending = noBytes, tls }: Partial<TakenConnection> & { descriptor: number },
+    session: ReturningSession,
+  ): void {
     const { listeners, log } = this.#parts;
     const { listener, peer } = session;
     try {
       const socket = socketOf(descriptor, pending);
-      listeners.takeBack(socket, { name: listener, peer }, (connection) =>
-        this.#parts.serve(connection, session),
-      );
+      listeners.takeBack(socket, { name: listener, peer, tls }, (connection) => {
+        if (session.says !== undefined) void connection.stream.write(session.says);
+        return this.#parts.serve(connection, session);
+      });
     } catch (error) {
       log.warn({ error, address: peer.address }, "A parked connection could not be given back");
     }
   }
 }
 
+function waitOf(waits: readonly MailboxWait[]): WaitsFor | undefined {
+  const [wait] = waits;
+  return wait && { mailbox: wait.mailbox as MailboxNumber, modseq: wait.told };
+}
+
 const version = 1;
 
-/** What the table itself does not know of a connection. Version byte first: it may be handed over. */
+/**
+ * - `by-session`: the number of the record has become longer than the row has room for; the session is
+ *   woken and says it.
+ * - `cut-off`: a part of the record is on its way, and nothing can follow it.
+ */
+type SignOfLife = "sent" | "by-session" | "cut-off";
+
+/**
+ * What the table itself does not know of a connection; the state of TLS 1.3 follows it in the row.
+ * Version byte first: it may be handed over.
+ */
 function encodeParkedLogin({ name, peer, listener }: ParkedLogin, silentSince: number): Uint8Array {
   const out = new ByteWriter(96);
   out.u8(version).f64(silentSince).u16(peer.port).u16(peer.localPort);
@@ -253,7 +322,7 @@ function silentSinceOf(transport: Uint8Array): number {
 function decodeParkedLogin(
   transport: Uint8Array,
   account: string,
-): ParkedLogin & { readonly silentSince: number } {
+): ParkedLogin & { readonly silentSince: number; readonly tls: Uint8Array } {
   const silentSince = silentSinceOf(transport);
   const input = new ByteReader(transport.subarray(9));
   const port = input.u16();
@@ -263,8 +332,9 @@ function decodeParkedLogin(
   const localAddress = input.text();
   const listener = input.text();
   const name = input.text();
+  const tls = input.raw(input.left);
   const secure = (bits & 1) !== 0;
   const loopback = (bits & 2) !== 0;
   const peer = { address, port, localAddress, localPort, secure, loopback };
-  return { accountId: account as AccountId, name, peer, listener, silentSince };
+  return { accountId: account as AccountId, name, peer, listener, silentSince, tls };
 }

@@ -6,14 +6,39 @@ import { password, TestServer } from "./server.ts";
 
 const sessions = 60;
 
-async function login(t: TestContext, server: TestServer, user: string): Promise<LineClient> {
+type Under = "plain" | "TLS 1.3" | "STARTTLS";
+
+async function open(t: TestContext, server: TestServer, under: Under): Promise<LineClient> {
+  if (under === "TLS 1.3") {
+    const client = await LineClient.connectTls(t, server.ports.imaps);
+    await client.line();
+    return client;
+  }
   const client = await LineClient.connect(t, server.ports.imap);
   await client.line();
+  if (under === "STARTTLS") {
+    await client.command("t", "STARTTLS");
+    await client.startTls();
+  }
+  return client;
+}
+
+async function login(
+  t: TestContext,
+  server: TestServer,
+  who: { readonly user: string; readonly under: Under },
+): Promise<LineClient> {
+  const client = await open(t, server, who.under);
+  const { user } = who;
   assert.match((await client.command("l", `LOGIN ${user} "${password}"`)).at(-1)!, /^l OK/);
   return client;
 }
 
-test("parked sessions", { skip: process.platform !== "linux" && "needs epoll" }, async (t) => {
+const skip = process.platform !== "linux" && "needs epoll";
+for (const under of ["plain", "TLS 1.3", "STARTTLS"] as const)
+  test(`parked sessions, ${under}`, { skip }, (t) => parkedSessions(t, under));
+
+async function parkedSessions(t: TestContext, under: Under): Promise<void> {
   const users = ["alice", "bob"];
   const server = await TestServer.start(t, { users });
   const stats = async (): Promise<{ parked: number; connections: number }> =>
@@ -25,7 +50,7 @@ test("parked sessions", { skip: process.platform !== "linux" && "needs epoll" },
   const idle: LineClient[] = [];
   await t.test("are told of a change, and only those that wait for it", async () => {
     for (let i = 0; i < 20; i++) {
-      const client = await login(t, server, users[i % 2]!);
+      const client = await login(t, server, { user: users[i % 2]!, under });
       await client.command("s", "SELECT INBOX");
       client.send("i IDLE\r\n");
       assert.match((await client.line())!, /^\+ /);
@@ -70,8 +95,7 @@ test("parked sessions", { skip: process.platform !== "linux" && "needs epoll" },
   await t.test("count for the limit of their account, and end when it is disabled", async () => {
     const clients: LineClient[] = [];
     for (let i = 0; i < sessions; i++) {
-      const client = await LineClient.connect(t, server.ports.imap);
-      await client.line();
+      const client = await open(t, server, under);
       const answer = (await client.command("l", `LOGIN bob "${password}"`)).at(-1)!;
       if (answer.startsWith("l NO [LIMIT]")) break;
       clients.push(client);
@@ -94,4 +118,4 @@ test("parked sessions", { skip: process.platform !== "linux" && "needs epoll" },
     ]);
     assert.equal(code, 0);
   });
-});
+}

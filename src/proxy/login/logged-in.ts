@@ -17,6 +17,8 @@ export interface LoggedInParts {
 interface LoggedIn {
   readonly identity: Identity;
   readonly counted: AccountSessions;
+  /** See `HeldSessionParts`. */
+  readonly spokeAlready?: boolean;
   start(): Promise<SessionEnding>;
 }
 
@@ -37,6 +39,7 @@ export async function serveLoggedIn(
       clock,
       shutdown,
       start: () => login.start(),
+      spokeAlready: login.spokeAlready,
       resume: (resumption) => sessions.resume({ stream, peer, identity, shutdown, ...resumption }),
       watch: (waitsFor, wake) => sessions.watch(accountId, waitsFor, wake),
       // Who is to hear of the end hears of it now.
@@ -65,7 +68,7 @@ export async function serveReturned(
   parts: ReturnParts,
 ): Promise<void> {
   const { directory, users, sessions } = parts;
-  const { accountId, name, frozen, input, silentMs } = session;
+  const { accountId, name, frozen, input, silentMs, spoke } = session;
   const entry = users.arrive();
   const identity = await directory.findLogin(name).catch((error: unknown) => {
     users.giveUp(entry);
@@ -80,7 +83,13 @@ export async function serveReturned(
   }
   const { stream, peer } = connection;
   const { shutdown } = counted;
-  const start = (): Promise<SessionEnding> =>
-    sessions.resume({ stream, peer, identity: identity!, shutdown, frozen, input, silentMs });
-  await serveLoggedIn(connection, { identity: identity!, counted, start }, parts);
+  const start = async (): Promise<SessionEnding> =>
+    spoke !== undefined
+      ? { kind: "frozen", frozen, silentMs, ...spoke }
+      : sessions.resume({ stream, peer, identity: identity!, shutdown, frozen, input, silentMs });
+  await serveLoggedIn(
+    connection,
+    { identity: identity!, counted, start, spokeAlready: spoke !== undefined },
+    parts,
+  );
 }

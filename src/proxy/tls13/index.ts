@@ -8,7 +8,8 @@
  *   with its application keys, and the first that we seal follows the last one that OpenSSL sent.
  * - What OpenSSL alone knows (channel bindings, names, the client's certificate) is in `TlsFacts`.
  * - A `Tls13Stream` is a `ByteStream`. `freeze` turns it into a socket, at most 210 bytes of state
- *   and what was not read yet; `thawTls13` goes on from there, in this process or another.
+ *   and what was not read yet; `thawTls13` goes on from there, in this process or another. `release`
+ *   does it in one turn, for parking; `sealFrozen` is for the few bytes that go out meanwhile.
  * - Keys change both ways; closing, alerts and limits are as RFC 8446 has them. A peer that sends
  *   what it may not gets one alert and the end, whatever it sends; nothing is thrown for it but
  *   `ConnectionBroken` at who reads.
@@ -16,5 +17,5 @@
  */
 export { type AcceptedTls, acceptTls, type TlsFacts, type TlsServer } from "./handshake.ts";
 export { decodeTls13State, encodeTls13State, type Tls13State } from "./state.ts";
-export { type Carrier, type FrozenTls13, Tls13Stream } from "./tls13-stream.ts";
-export { thawTls13 } from "./thaw.ts";
+export { type Carrier, type FrozenTls13, type TakenTls13, Tls13Stream } from "./tls13-stream.ts";
+export { sealFrozen, thawTls13 } from "./thaw.ts";

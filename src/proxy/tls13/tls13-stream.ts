@@ -5,6 +5,7 @@ import { concatBytes } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import { ConnectionBroken } from "#base/stream.ts";
 import type { ByteStream } from "#base/stream.ts";
+import type { TakenSocket } from "../parked/index.ts";
 import type { AlertName } from "./alerts.ts";
 import { RecordLayer } from "./record-layer.ts";
 import { RecordReader } from "./record-reader.ts";
@@ -15,6 +16,8 @@ import type { Tls13State } from "./state.ts";
 export interface Carrier extends ByteStream {
   /** Undefined where all that was written has been taken by the system, else a promise for that. */
   whenSent(): Promise<void> | undefined;
+  /** Takes the connection from Node where it is at rest; else undefined, and nothing has changed. */
+  release(): TakenSocket | undefined;
   /**
    * The socket, paused, with all that was written sent before, and the bytes that were read from it
    * and returned by no `read`. A pending read rejects with `ConnectionBroken`.
@@ -29,6 +32,12 @@ export interface FrozenTls13 {
   readonly state: Uint8Array;
   /** What the peer sent and nobody has read, still encrypted. */
   readonly ciphertext: Uint8Array;
+}
+
+/** A connection of TLS 1.3 that Node no longer knows; its `pending` bytes are still encrypted. */
+export interface TakenTls13 extends TakenSocket {
+  /** See `encodeTls13State`. */
+  readonly tls: Uint8Array;
 }
 
 /**
@@ -195,6 +204,26 @@ export class Tls13Stream implements ByteStream {
     await this.#reading?.catch(() => {});
     const state = encodeTls13State(this.#layer.state);
     return { socket, state, ciphertext: concatBytes([this.#reader.takeRest(), unread]) };
+  }
+
+  /**
+   * Takes the connection from Node and from this stream, which is over then. Undefined, and nothing
+   * has changed, where it is not at rest: a read is pending, bytes are on their way, a part of a
+   * record has come.
+   */
+  release(): TakenTls13 | undefined {
+    const atRest =
+      this.#reading === undefined &&
+      this.#outgoingBytes === 0 &&
+      this.#busy === undefined &&
+      !this.#reader.midRecord &&
+      !this.#inputEnded &&
+      !this.#outputEnded &&
+      this.#failure === undefined;
+    const taken = atRest ? this.#carrier.release() : undefined;
+    if (taken === undefined) return undefined;
+    this.#inputEnded = this.#outputEnded = true;
+    return { ...taken, tls: encodeTls13State(this.#layer.state) };
   }
 
   #flush(): void {
