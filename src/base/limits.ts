@@ -109,6 +109,8 @@ export const limits = {
   cachedBodyBytesMax: 2 * MiB,
   /** A larger message is sent to a client piece by piece. */
   heldBodyBytesMax: 1 * MiB,
+  /** A smaller piece of a large message is cut out of a block that is kept for the next one. */
+  keptPieceBytesMax: 64 * KiB,
   /** A pack entry, and the message in it, that is read into memory that is used again at once. */
   lentBodyBytesMax: 256 * KiB,
   /** Deltas beside a snapshot before a new one is written, and bytes that are worth no snapshot. */

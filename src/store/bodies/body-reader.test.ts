@@ -48,6 +48,27 @@ for (const [name, body] of Object.entries(bodies)) {
     }
   });
 
+  test(`thousands of small parts cost little more than one pass: ${name}`, async () => {
+    const { entry } = await entryOf(body);
+    const source = await sourceOf(entry, size);
+    const reader = await StoredBodyReader.open(source, systemClock);
+    let read = 0;
+    const { objects } = source;
+    const readSync = objects.readSync!.bind(objects);
+    Object.assign(objects, {
+      readSync(key: string, offset: number, target: Uint8Array): number {
+        read += target.length;
+        return readSync(key, offset, target);
+      },
+    });
+    const pieces: Uint8Array[] = [];
+    for (let start = 0; start < size; start += 300)
+      for await (const piece of reader.pieces(start, Math.min(start + 300, size)))
+        pieces.push(piece);
+    assert(asBuffer(concatBytes(pieces)).equals(body));
+    assert(read <= size + limits.compressBlockBytes, `${read} bytes read`);
+  });
+
   test(`damage of a large body is found before any of it is given: ${name}`, async () => {
     const { entry } = await entryOf(body);
     for (let i = 0; i < 60; i++) {

@@ -23,14 +23,16 @@ export interface BodySource {
 }
 
 /**
- * A message in a pack that is read piece by piece: between two pieces nothing of it is held, so
- * whoever sends it to a slow client holds one piece.
+ * A message in a pack that is read piece by piece: between two pieces at most one block of it
+ * is held, so whoever sends it to a slow client holds little.
  */
 export class StoredBodyReader implements BodyReader {
   readonly #source: BodySource;
   readonly #head: EntryHead;
   /** Where each compressed block begins in the entry, and the end of the last one. */
   readonly #blocks: readonly number[];
+
+  #kept: { readonly index: number; readonly raw: Uint8Array } | undefined;
 
   private constructor(source: BodySource, head: EntryHead, blocks: readonly number[]) {
     this.#source = source;
@@ -60,17 +62,35 @@ export class StoredBodyReader implements BodyReader {
   async *pieces(start: number, end: number): AsyncGenerator<Uint8Array> {
     const { headerLength, compression } = this.#head;
     const step = limits.compressBlockBytes;
-    if (compression === compressions.plain) {
+    if (compression === compressions.plain && end - start > limits.keptPieceBytesMax) {
       for (let at = start; at < end; at += step)
         yield await readAt(this.#source, headerLength + at, Math.min(step, end - at));
       return;
     }
     for (let i = Math.floor(start / step); i * step < end; i++) {
-      const from = this.#blocks[i]!;
-      const stored = await readAt(this.#source, from, this.#blocks[i + 1]! - from);
-      const raw = expand(stored, Math.min(step, this.size - i * step));
+      const raw = await this.#block(i);
       yield raw.subarray(Math.max(start - i * step, 0), Math.min(end - i * step, raw.length));
     }
+  }
+
+  /**
+   * A block of the message. The last one is kept: whoever goes through thousands of small parts reads
+   * and expands each block once.
+   */
+  async #block(index: number): Promise<Uint8Array> {
+    if (this.#kept?.index === index) return this.#kept.raw;
+    const step = limits.compressBlockBytes;
+    const length = Math.min(step, this.size - index * step);
+    const { headerLength, compression } = this.#head;
+    let raw: Uint8Array;
+    if (compression === compressions.plain)
+      raw = await readAt(this.#source, headerLength + index * step, length);
+    else {
+      const from = this.#blocks[index]!;
+      raw = expand(await readAt(this.#source, from, this.#blocks[index + 1]! - from), length);
+    }
+    this.#kept = { index, raw };
+    return raw;
   }
 }
 
