@@ -48,27 +48,6 @@ for (const [name, body] of Object.entries(bodies)) {
     }
   });
 
-  test(`thousands of small parts cost little more than one pass: ${name}`, async () => {
-    const { entry } = await entryOf(body);
-    const source = await sourceOf(entry, size);
-    const reader = await StoredBodyReader.open(source, systemClock);
-    let read = 0;
-    const { objects } = source;
-    const readSync = objects.readSync!.bind(objects);
-    Object.assign(objects, {
-      readSync(key: string, offset: number, target: Uint8Array): number {
-        read += target.length;
-        return readSync(key, offset, target);
-      },
-    });
-    const pieces: Uint8Array[] = [];
-    for (let start = 0; start < size; start += 300)
-      for await (const piece of reader.pieces(start, Math.min(start + 300, size)))
-        pieces.push(piece);
-    assert(asBuffer(concatBytes(pieces)).equals(body));
-    assert(read <= size + limits.compressBlockBytes, `${read} bytes read`);
-  });
-
   test(`damage of a large body is found before any of it is given: ${name}`, async () => {
     const { entry } = await entryOf(body);
     for (let i = 0; i < 60; i++) {
@@ -85,3 +64,27 @@ for (const [name, body] of Object.entries(bodies)) {
     );
   });
 }
+
+test("thousands of small parts cost little more than one pass", async () => {
+  // Half as long when it is compressed, so that what is read twice is seen.
+  const body = Buffer.from(Buffer.from(random.bytes(size / 2)).toString("hex"));
+  const { entry, compression } = await entryOf(body);
+  assert.equal(compression, compressions.blocks);
+  const source = await sourceOf(entry, body.length);
+  const reader = await StoredBodyReader.open(source, systemClock);
+  let read = 0;
+  const { objects } = source;
+  const readSync = objects.readSync!.bind(objects);
+  Object.assign(objects, {
+    readSync(key: string, offset: number, target: Uint8Array): number {
+      read += target.length;
+      return readSync(key, offset, target);
+    },
+  });
+  const pieces: Uint8Array[] = [];
+  for (let start = 0; start < body.length; start += 300)
+    for await (const piece of reader.pieces(start, Math.min(start + 300, body.length)))
+      pieces.push(piece);
+  assert(asBuffer(concatBytes(pieces)).equals(body));
+  assert(read <= body.length + limits.compressBlockBytes, `${read} bytes read`);
+});
