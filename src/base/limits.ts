@@ -356,6 +356,8 @@ export const limits = {
   parkedTagBytesMax: 255,
   /** Mailboxes that one of them may wait for. */
   parkedWaitsMax: 100,
+  /** After a session found no room in the parked table, none is parked for this time. */
+  parkAgainMs: 1_000,
   /** Sessions that an administrator is shown at a time. */
   sessionsListedMax: 10_000,
   /** What is read of a parked client before its connection is given back to Node. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import type { AccountId } from "#base/brand.ts";
-import { utf8 } from "#base/bytes.ts";
+import { noBytes, utf8 } from "#base/bytes.ts";
 import { limits } from "#base/limits.ts";
 import { silentLog } from "#base/log.ts";
 import { Metrics } from "#base/metrics.ts";
@@ -10,7 +10,7 @@ import { systemRandom } from "#base/random.ts";
 import { ManualClock } from "#base/testing.ts";
 import type { Connection } from "./connection.ts";
 import { ParkingLot, type ReturningSession } from "./parking-lot.ts";
-import { serve } from "./testing.ts";
+import { LineClient, serve } from "./testing.ts";
 import { contentType } from "./tls13/record-protection.ts";
 import { sealed, StepClient, testContext } from "./tls13/testing.ts";
 import { nextTrafficKeys } from "./tls13/traffic-keys.ts";
@@ -130,4 +130,37 @@ describe("a parked connection of TLS 1.3", { skip }, () => {
     for (const { input, spoke } of returned)
       assert.deepEqual([input, spoke], [undefined, { waitsFor: undefined, idling: true }]);
   });
+});
+
+test("where there is no room a session keeps its socket, and is not parked over and over", async (t) => {
+  const clock = new ManualClock();
+  const accountId = "a" as AccountId;
+  const session = { frozen: utf8("x"), waitsFor: undefined, idling: false, silentMs: 0, accountId };
+  const outcomes: boolean[] = [];
+  const park = (connection: Connection): boolean => {
+    const { peer, listener } = connection;
+    const parked = lot.park(connection, { ...session, name: "alice", peer, listener });
+    outcomes.push(parked);
+    return parked;
+  };
+  const { port, listeners } = await serve(t, async (connection) => void park(connection));
+  const stays = Promise.withResolvers<Connection>();
+  const lot = ParkingLot.open({
+    ...{ clock, listeners, random: systemRandom, log: silentLog, metrics: new Metrics() },
+    sessionsMax: 1,
+    serve: async (connection) => {
+      // As a session that is parked at every rest: the second time it is to stay.
+      if (!park(connection)) stays.resolve(connection);
+      await connection.stream.read();
+    },
+  })!;
+  t.after(() => lot.close(noBytes));
+  const clients = [await LineClient.connect(t, port), await LineClient.connect(t, port)];
+  const connection = await stays.promise;
+  // The second one was given back within its call of `park`, and asked again there.
+  assert.deepEqual(outcomes, [true, false, true]);
+  assert.equal(lot.count, 1);
+  void connection.stream.write(utf8("still here\r\n"));
+  const lines = await Promise.race(clients.map((client) => client.line()));
+  assert.equal(lines, "still here");
 });

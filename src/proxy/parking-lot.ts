@@ -55,6 +55,8 @@ export interface ParkingLotParts {
   readonly listeners: Listeners;
   /** Goes on with a session whose connection was given back to Node. */
   serve(connection: Connection, session: ReturningSession): Promise<void>;
+  /** Default: that of base/limits. */
+  readonly sessionsMax?: number;
 }
 
 /** What is under a parked session: nothing but TCP or a Unix socket, or TLS 1.3 on it. */
@@ -74,6 +76,8 @@ export class ParkingLot {
   readonly #received = new Uint8Array(limits.parkedReadBytes);
   readonly #wakes;
   readonly #parked;
+  /** There was no room; monotonic milliseconds until nobody is parked. */
+  #fullUntil = -Infinity;
 
   /** Undefined where this system cannot park; the log says why. */
   static open(parts: ParkingLotParts): ParkingLot | undefined {
@@ -90,6 +94,7 @@ export class ParkingLot {
     this.#table = new ParkedTable({
       clock,
       random,
+      sessionsMax: parts.sessionsMax ?? limits.parkedSessionsMax,
       readiness: this.#set,
       woken: (rows, cause) => {
         for (const row of rows) this.#wake(row, cause);
@@ -112,6 +117,8 @@ export class ParkingLot {
 
   /** Takes the connection from its owner; false where it has to stay as it is. */
   park(connection: Connection, session: FrozenSession & ParkedLogin): boolean {
+    const { clock } = this.#parts;
+    if (clock.monotonic() < this.#fullUntil) return false;
     const taken = connection.takeDescriptor();
     if (taken === undefined) return false;
     const { tls } = taken;
@@ -140,6 +147,8 @@ export class ParkingLot {
       this.#parked.inc();
       return true;
     }
+    // Else one that is parked at every rest would come back here again and again.
+    if (taken.pending.length === 0) this.#fullUntil = clock.monotonic() + limits.parkAgainMs;
     // It goes on as what it was: a connection of Node's, of which nothing was lost.
     const spoke = tls !== undefined && taken.pending.length > 0 ? { waitsFor, idling } : undefined;
     this.#return(taken, { ...session, spoke });
