@@ -11,7 +11,7 @@ import { changePassword, createAccount, createAppPassword } from "./accounts.ts"
 import { Authenticator } from "./authenticate.ts";
 import { openSqliteDirectory } from "./directories/sqlite.ts";
 import type { SqliteDirectory } from "./directories/sqlite.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { ManualClock } from "#base/testing.ts";
 import { derive } from "./passwords/derive.ts";
 import type { SlowWork } from "./passwords/derive.ts";
 import { Passwords } from "./passwords/passwords.ts";
@@ -21,7 +21,7 @@ import { LoginThrottle } from "./throttle.ts";
 const peer = { address: "192.0.2.1" };
 
 interface World {
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly directory: SqliteDirectory;
   readonly passwords: Passwords;
   readonly authenticator: Authenticator;
@@ -34,7 +34,7 @@ interface World {
 
 /** alice with the password "secret", bob disabled with the same. */
 async function world(t: TestContext, options: { rehash?: boolean } = {}): Promise<World> {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const random = seededRandom(11);
   const slow: SlowWork["kind"][] = [];
   const logged: LogFields[] = [];

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "#base/assert.ts";
 import { limits } from "#base/limits.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { ManualClock } from "#base/testing.ts";
 import { isLoopback, networkOf } from "./peer-address.ts";
 import { LoginThrottle } from "./throttle.ts";
 
 const far = { address: "192.0.2.1" };
 const other = { address: "198.51.100.1" };
 
-async function fail(throttle: LoginThrottle, clock: FakeClock, name: string): Promise<number> {
+async function fail(throttle: LoginThrottle, clock: ManualClock, name: string): Promise<number> {
   const began = clock.now();
   const entering = throttle.enter(far, name);
   while (throttle.waiting > 0) await clock.advance(100);
@@ -18,7 +18,7 @@ async function fail(throttle: LoginThrottle, clock: FakeClock, name: string): Pr
 }
 
 test("the delay doubles up to its limit and is forgotten step by step", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const throttle = new LoginThrottle({ clock });
   const delays = [];
   for (let i = 0; i < 6; i++) delays.push(await fail(throttle, clock, "alice"));
@@ -33,7 +33,7 @@ test("the delay doubles up to its limit and is forgotten step by step", async ()
 });
 
 test("a success forgets the failures of the account, not those of the network", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const throttle = new LoginThrottle({ clock });
   await fail(throttle, clock, "alice");
   await fail(throttle, clock, "alice");
@@ -45,7 +45,7 @@ test("a success forgets the failures of the account, not those of the network", 
 });
 
 test("waiting holds up nobody else, and guesses at one time count each other", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const throttle = new LoginThrottle({ clock });
   await fail(throttle, clock, "alice");
   const guesses = [1, 2, 3].map(() => throttle.enter(far, "alice"));
@@ -61,14 +61,14 @@ test("waiting holds up nobody else, and guesses at one time count each other", a
 });
 
 test("a burst of good logins does not wait", async () => {
-  const throttle = new LoginThrottle({ clock: new FakeClock() });
+  const throttle = new LoginThrottle({ clock: new ManualClock() });
   const attempts = await Promise.all([1, 2, 3, 4].map(() => throttle.enter(far, "alice")));
   for (const attempt of attempts) attempt.succeeded();
   assert.equal(throttle.delayMs(far, "alice"), 0);
 });
 
 test("a burst of first guesses waits", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const throttle = new LoginThrottle({ clock });
   const burst = Array.from({ length: limits.loginBurstMax }, (_, i) =>
     throttle.enter({ address: `192.0.2.${i}` }, "alice"),
@@ -86,7 +86,7 @@ test("a burst of first guesses waits", async () => {
 });
 
 test("a crowd from one penalised network is refused", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const throttle = new LoginThrottle({ clock });
   await fail(throttle, clock, "alice");
   const waiting = Array.from({ length: limits.penaltyUnderwayMax }, (_, i) =>
@@ -103,7 +103,7 @@ test("a crowd from one penalised network is refused", async () => {
 });
 
 test("who a balancer says to be at 127.0.0.1 is one address among others", async () => {
-  const throttle = new LoginThrottle({ clock: new FakeClock() });
+  const throttle = new LoginThrottle({ clock: new ManualClock() });
   const proxied = { address: "127.0.0.1", loopback: false };
   (await throttle.enter(proxied, "alice")).failed();
   assert.equal(throttle.delayMs(proxied, "bob"), 2_000);
@@ -111,14 +111,14 @@ test("who a balancer says to be at 127.0.0.1 is one address among others", async
 });
 
 test("a client's whole IPv6 network waits", async () => {
-  const throttle = new LoginThrottle({ clock: new FakeClock() });
+  const throttle = new LoginThrottle({ clock: new ManualClock() });
   (await throttle.enter({ address: "2001:db8:1:2::1" }, "alice")).failed();
   assert.equal(throttle.delayMs({ address: "2001:db8:1:2:ffff::9" }, "bob"), 2_000);
   assert.equal(throttle.delayMs({ address: "2001:db8:1:3::1" }, "bob"), 0);
 });
 
 test("failures on a shared address count for the account alone", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const throttle = new LoginThrottle({ clock });
   for (const address of ["127.0.0.1", "::1", ""])
     (await throttle.enter({ address }, `user of ${address}`)).failed();

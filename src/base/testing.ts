@@ -110,6 +110,11 @@ export class ManualClock implements Clock {
     return settled();
   }
 
+  /** Calls that wait for a time. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
   /** Runs the next timer; false where there is none. */
   async step(): Promise<boolean> {
     await settled();
